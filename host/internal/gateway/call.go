@@ -22,18 +22,20 @@ import (
 // A call is one caller's request on its way through. It belongs to one goroutine; only its stream's pings come from
 // another, and those go through the stream's own lock.
 type call struct {
-	s     *Server
-	world *World
-	w     http.ResponseWriter
-	r     *http.Request
-	start time.Time
-	id    string // request id
+	s       *Server
+	dialect dialect
+	world   *World
+	w       http.ResponseWriter
+	r       *http.Request
+	start   time.Time
+	id      string // request id
 
-	agent *capture.Agent
-	body  []byte
-	req   *messages.Request
-	facts route.Call
-	plan  *route.Plan
+	agent   *capture.Agent
+	body    []byte // as the caller sent it
+	req     *messages.Request
+	dropped []string // fields of the caller's for which the dialect has no place
+	facts   route.Call
+	plan    *route.Plan
 
 	inferenceID, receiptID string
 	requestHash            string
@@ -48,20 +50,22 @@ type call struct {
 	ttft time.Duration
 }
 
-// messages is POST /v1/messages.
-func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
-	s.active.Add(1)
-	defer s.active.Done()
-	counted := s.cfg.Metrics.Begin()
-	defer counted()
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
-	defer context.AfterFunc(s.life, func() { cancel(errStopping) })()
-	c := &call{s: s, world: s.world.Load(), w: w, r: r.WithContext(ctx), start: s.cfg.Now(), id: requestID(w)}
-	defer c.report()
-	defer c.recovered()
-	if err := c.serve(); err != nil {
-		c.errs = c.tell(err)
+// calls handles the calls of one dialect.
+func (s *Server) calls(d dialect) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.active.Add(1)
+		defer s.active.Done()
+		counted := s.cfg.Metrics.Begin()
+		defer counted()
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		defer context.AfterFunc(s.life, func() { cancel(errStopping) })()
+		c := &call{s: s, dialect: d, world: s.world.Load(), w: w, r: r.WithContext(ctx), start: s.cfg.Now(), id: requestID(w)}
+		defer c.report()
+		defer c.recovered()
+		if err := c.serve(); err != nil {
+			c.errs = c.tell(err)
+		}
 	}
 }
 
@@ -71,6 +75,9 @@ func (c *call) serve() error {
 		return err
 	}
 	if err := c.read(); err != nil {
+		return err
+	}
+	if err := c.parse(); err != nil {
 		return err
 	}
 	if err := c.admit(); err != nil {
@@ -116,7 +123,7 @@ func (c *call) authenticate() error {
 	return fail(codeInvalidKey, "this API key is not known here")
 }
 
-// read takes the body, up to the limit, and what routing wants to know of it.
+// read takes the body, up to the limit.
 func (c *call) read() error {
 	limit := c.s.cfg.BodyBytes
 	if c.r.ContentLength > limit {
@@ -140,17 +147,22 @@ func (c *call) read() error {
 	c.body = body
 	sum := sha256.Sum256(body)
 	c.requestHash = hex.EncodeToString(sum[:])
-	req, err := messages.ParseRequest(body)
-	if err != nil {
-		var bad *messages.RequestError
-		if !errors.As(err, &bad) {
-			return fmt.Errorf("parse request: %w", err)
-		}
+	return nil
+}
+
+// parse makes a Messages request of the body, whatever dialect it is in.
+func (c *call) parse() error {
+	var err error
+	c.req, c.dropped, err = c.dialect.parse(c.body)
+	var bad *messages.RequestError
+	if errors.As(err, &bad) {
 		e := fail(codeInvalidRequest, bad.Error())
 		e.param = bad.Param
 		return e
 	}
-	c.req = req
+	if err != nil {
+		return fmt.Errorf("parse request: %w", err)
+	}
 	return nil
 }
 
@@ -277,7 +289,7 @@ func (c *call) tell(err error) *apiError {
 			c.s.readLittle(c.w)
 		}
 		c.s.allowWrite(c.w, time.Now())
-		known.write(c.w, c.id)
+		known.write(c.w, c.dialect, c.id)
 	}
 	return known
 }

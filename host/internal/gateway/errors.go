@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ainfera-ai/router/host/internal/messages"
 	"github.com/ainfera-ai/router/host/internal/route"
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/jwrite"
@@ -139,8 +138,8 @@ func streamType(kind string) string {
 	return "api_error" // a vendor's 401 is the operator's trouble and never the caller's
 }
 
-// write sends the error in Anthropic's shape, or the vendor's own body where that is what the caller should see.
-func (e *apiError) write(w http.ResponseWriter, requestID string) {
+// write sends the error in the dialect's shape, or the vendor's own body where that is what the caller should see.
+func (e *apiError) write(w http.ResponseWriter, d dialect, requestID string) {
 	h := w.Header()
 	if e.retryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64((e.retryAfter+time.Second-1)/time.Second), 10))
@@ -150,7 +149,7 @@ func (e *apiError) write(w http.ResponseWriter, requestID string) {
 	}
 	body, ctype := e.raw, e.rawType
 	if body == nil {
-		body = e.anthropicBody(requestID)
+		body = d.errorBody(e, requestID)
 	}
 	if ctype == "" {
 		ctype = "application/json"
@@ -161,11 +160,8 @@ func (e *apiError) write(w http.ResponseWriter, requestID string) {
 	_, _ = w.Write(body) // the caller may be gone; the log line has what it was told
 }
 
-func (e *apiError) anthropicBody(requestID string) []byte {
-	b := append([]byte(nil), `{"type":"error","error":{"type":`...)
-	b = jwrite.AppendString(b, messages.ErrorType(e.status))
-	b = jwrite.AppendString(append(b, `,"message":`...), e.message)
-	b = jwrite.AppendString(append(b, `,"code":`...), e.code)
+// appendDetails appends what there is beside code and message, as further fields of an object.
+func (e *apiError) appendDetails(b []byte) []byte {
 	for _, f := range [...]struct{ k, v string }{{"backend", e.backend}, {"hint", e.hint}, {"param", e.param}} {
 		if f.v != "" {
 			b = jwrite.AppendString(jwrite.AppendKey(b, f.k), f.v)
@@ -174,6 +170,5 @@ func (e *apiError) anthropicBody(requestID string) []byte {
 	if e.upstream != 0 {
 		b = jwrite.AppendInt(jwrite.AppendKey(b, "upstream_status"), e.upstream)
 	}
-	b = jwrite.AppendString(append(b, `},"request_id":`...), requestID)
-	return append(b, '}')
+	return b
 }

@@ -28,13 +28,17 @@ type lane interface {
 	result() messages.Result
 }
 
-// lane is the verbatim one where both sides speak Anthropic, the translated one elsewhere.
+// lane is the verbatim one where the vendor speaks Anthropic, the translated one elsewhere, with the caller's dialect in
+// front of it.
 func (c *call) lane(ask *provider.Ask, slug string) lane {
+	var l lane
 	if ask.Verbatim {
-		return &verbatim{tap: messages.NewTap(), stream: c.req.Stream}
+		l = &verbatim{tap: messages.NewTap(), stream: c.req.Stream}
+	} else {
+		l = &translated{w: messages.NewWriter(messages.WriterConfig{ID: "msg_" + plainID(c.inferenceID), Model: slug,
+			EstimatedInputTokens: c.req.EstimatedInputTokens, Accumulate: !c.req.Stream})}
 	}
-	return &translated{w: messages.NewWriter(messages.WriterConfig{ID: "msg_" + plainID(c.inferenceID), Model: slug,
-		EstimatedInputTokens: c.req.EstimatedInputTokens, Accumulate: !c.req.Stream})}
+	return c.dialect.lane(c, slug, l)
 }
 
 // translated is a guest's events put into the Anthropic grammar.

@@ -118,7 +118,7 @@ func (s *Server) routes() *mux.Router {
 	m := mux.NewRouter().UseEncodedPath().SkipClean(true) // a cleaned path would be answered by a redirect
 	m.HandleFunc("/", s.root).Methods(http.MethodGet)
 	m.HandleFunc("/health", s.health).Methods(http.MethodGet)
-	m.HandleFunc("/v1/messages", s.messages).Methods(http.MethodPost)
+	m.HandleFunc("/v1/messages", s.calls(anthropic{})).Methods(http.MethodPost)
 	m.HandleFunc("/v1/models", s.models).Methods(http.MethodGet)
 	m.HandleFunc("/v1/providers", s.providers).Methods(http.MethodGet)
 	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -179,7 +179,7 @@ func (s *Server) allowWrite(w http.ResponseWriter, now time.Time) {
 func requestID(w http.ResponseWriter) string { return w.Header().Get("Request-Id") }
 
 // refuse answers an error that belongs to no call.
-func (s *Server) refuse(w http.ResponseWriter, e *apiError) { e.write(w, requestID(w)) }
+func (s *Server) refuse(w http.ResponseWriter, e *apiError) { e.write(w, anthropic{}, requestID(w)) }
 
 func (s *Server) head(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")

@@ -17,6 +17,7 @@ import (
 	"github.com/ainfera-ai/router/host/internal/messages"
 	"github.com/ainfera-ai/router/host/internal/provider"
 	"github.com/ainfera-ai/router/schema"
+	"github.com/ainfera-ai/router/sdk/abi"
 )
 
 // stream sends the answer as it is made. The head is out after the first write, and no error is returned from then on:
@@ -29,7 +30,7 @@ func (c *call) stream(won *winner) error {
 	defer func() {
 		out.quiet()
 		if c.done.Status == "" { // a panic: its caller is told like any other
-			_ = out.write(messages.ErrorFrame(nil, "api_error", "something went wrong inside the router", c.id))
+			_ = out.write(c.dialect.errorFrame(asAPIError(nil), abi.ErrAPI, c.id))
 		}
 	}()
 	err := errors.Join(out.write(won.pending), won.broke)
@@ -114,7 +115,7 @@ func (c *call) settle(won *winner, out *stream, err error) {
 	}
 	c.done.Code = c.errs.code
 	// The caller hears it in the stream; that it can't be heard any more changes nothing.
-	_ = out.write(messages.ErrorFrame(nil, streamType(te.reason), c.errs.message, c.id))
+	_ = out.write(c.dialect.errorFrame(c.errs, te.reason, c.id))
 }
 
 // cancelled fills in the completion of a call whose caller left: it pays for what it had.
@@ -269,7 +270,7 @@ func (o *stream) ping() {
 	if o.silent || o.failed {
 		return
 	}
-	if o.send(messages.PingFrame) == nil {
+	if o.send(o.c.dialect.ping()) == nil {
 		o.timer.Reset(o.c.s.cfg.PingAfter)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ainfera-ai/router/host/internal/capture"
@@ -122,7 +123,7 @@ func (c *call) attempt(cand *route.Candidate, dep route.Deployment) (*winner, er
 		return nil, errSkip
 	}
 	won := &winner{cand: cand, deploy: dep, module: prep.Module(), edits: edits,
-		dropped: append(droppedByHost(cand), prep.Dropped()...), lane: c.lane(ask, cand.Entry.Slug)}
+		dropped: c.droppedFor(cand, prep), lane: c.lane(ask, cand.Entry.Slug)}
 	if won.answer, err = prep.Send(c.r.Context()); err != nil {
 		te := c.judge(err)
 		if c.ended() != nil && prep.Try().Connect > 0 {
@@ -169,11 +170,13 @@ func (c *call) abandoned(won *winner, te *tryError) {
 	}
 }
 
-func droppedByHost(cand *route.Candidate) []string {
+// droppedFor are the fields of the request that the one who serves is not sent, whoever left them out.
+func (c *call) droppedFor(cand *route.Candidate, prep *provider.Prepared) []string {
+	list := slices.Clone(c.dropped)
 	if cand.DropThinking {
-		return []string{"thinking"}
+		list = append(list, "thinking")
 	}
-	return nil
+	return append(list, prep.Dropped()...)
 }
 
 // ask is what the adapter is told of the call. The body is edited as the specification lists, and not otherwise.
@@ -393,7 +396,7 @@ func (c *call) vendorError(te *tryError) *apiError {
 		}
 	}
 	switch {
-	case passed && f.Verbatim && len(f.Body) > 0:
+	case passed && f.Verbatim && c.dialect.native() && len(f.Body) > 0:
 		e := fail(codeInvalidRequest, te.message)
 		e.status, e.raw, e.rawType = f.Status, f.Body, f.Header.Get("Content-Type")
 		return e
