@@ -31,6 +31,7 @@ type step struct {
 // steps are the versions from 1, in order.
 var steps = []step{
 	{"the books", v0001},
+	{"idempotency keys", v0002},
 }
 
 // advisoryLock is the key of the PostgreSQL lock under which hosts that start together take turns.

@@ -37,6 +37,7 @@ func TestModelsFitTables(t *testing.T) {
 		&schema.RoutingOutcome{}, &schema.Inference{}, &schema.LedgerEntry{}, &schema.AuditEvent{}, &schema.AuditHead{},
 		&schema.Receipt{}, &schema.Module{}, &schema.Activation{}, &schema.Blob{}, &schema.Body{}, &schema.Host{},
 		&schema.SigningKey{},
+		&schema.IdempotencyKey{},
 	} {
 		if err := db.NewSelect().Model(model).Limit(1).Scan(ctx); err != nil && err != sql.ErrNoRows {
 			t.Errorf("%T: %v", model, err)
