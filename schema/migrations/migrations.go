@@ -32,6 +32,7 @@ type step struct {
 var steps = []step{
 	{"the books", v0001},
 	{"idempotency keys", v0002},
+	{"roots of the audit chains", v0003},
 }
 
 // advisoryLock is the key of the PostgreSQL lock under which hosts that start together take turns.

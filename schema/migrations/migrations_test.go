@@ -38,6 +38,7 @@ func TestModelsFitTables(t *testing.T) {
 		&schema.Receipt{}, &schema.Module{}, &schema.Activation{}, &schema.Blob{}, &schema.Body{}, &schema.Host{},
 		&schema.SigningKey{},
 		&schema.IdempotencyKey{},
+		&schema.AuditRoot{}, &schema.AuditSignedHead{},
 	} {
 		if err := db.NewSelect().Model(model).Limit(1).Scan(ctx); err != nil && err != sql.ErrNoRows {
 			t.Errorf("%T: %v", model, err)
