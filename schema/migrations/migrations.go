@@ -33,6 +33,7 @@ var steps = []step{
 	{"the books", v0001},
 	{"idempotency keys", v0002},
 	{"roots of the audit chains", v0003},
+	{"versions of plugins", v0005},
 }
 
 // advisoryLock is the key of the PostgreSQL lock under which hosts that start together take turns.

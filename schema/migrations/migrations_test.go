@@ -39,6 +39,7 @@ func TestModelsFitTables(t *testing.T) {
 		&schema.SigningKey{},
 		&schema.IdempotencyKey{},
 		&schema.AuditRoot{}, &schema.AuditSignedHead{},
+		&schema.ModuleSignature{},
 	} {
 		if err := db.NewSelect().Model(model).Limit(1).Scan(ctx); err != nil && err != sql.ErrNoRows {
 			t.Errorf("%T: %v", model, err)

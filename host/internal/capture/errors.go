@@ -23,6 +23,8 @@ var (
 	ErrUnknownKey = errors.New("unknown api key")
 	// ErrCompleted means that the call was completed before. Nothing was written.
 	ErrCompleted = errors.New("the call is already completed")
+	// ErrSuperseded means that somebody else activated a version in the meantime. Nothing was written.
+	ErrSuperseded = errors.New("another version was activated in the meantime")
 	// ErrNotFound means that there is no such record.
 	ErrNotFound = errors.New("not found")
 )

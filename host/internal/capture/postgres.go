@@ -28,7 +28,7 @@ func openPostgres(dsn string) (*bun.DB, string, error) {
 		config.RuntimeParams["application_name"] = "ainfera"
 	}
 	db := stdlib.OpenDB(*config)
-	db.SetMaxOpenConns(8)
+	db.SetMaxOpenConns(9) // one of them listens for activations
 	db.SetMaxIdleConns(8)
 	return bun.NewDB(db, pgdialect.New()), config.Password, nil
 }

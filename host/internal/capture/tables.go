@@ -49,6 +49,10 @@ var (
 
 	insertModule = insert("modules", `digest text, kind text, name text, version text, bytes bytea, size_bytes bigint,
 		created_at timestamptz`, "ON CONFLICT (digest) DO NOTHING")
+	insertSignature = insert("module_signatures", `digest text, key_id text, signature text, created_at timestamptz`,
+		"ON CONFLICT (digest, key_id) DO NOTHING")
+	insertActivation = insert("activations", `id text, seq bigint, kind text, place text, digest text, version text, previous text,
+		base text, action text, actor text, reason text, key_id text, host_id text, created_at timestamptz`, "")
 	insertSigningKey = insert("signing_keys", `id text, public_key text, created_at timestamptz`, "ON CONFLICT (id) DO NOTHING")
 	upsertHost       = insert("hosts", `id text, started_at timestamptz, lease_until timestamptz`,
 		"ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until")
@@ -58,7 +62,7 @@ var writeOrder = []*statement{
 	insertBlob, insertTenant, insertAgent, insertKey, insertWallet, insertHead, updateStatus, updateCaps,
 	insertOutcome, insertInference, raiseInference, completeOutcome, amendOutcome, completeInference, amendInference,
 	insertEntry, insertEvent, insertReceipt, amendReceipt, insertBody, updateWallet, upsertDay, updateHead,
-	insertModule, insertSigningKey, upsertHost,
+	insertModule, insertSignature, insertActivation, insertSigningKey, upsertHost,
 }
 
 func init() {
