@@ -33,6 +33,7 @@ var steps = []step{
 	{"the books", v0001},
 	{"idempotency keys", v0002},
 	{"roots of the audit chains", v0003},
+	{"indexes of a grown store", v0004},
 	{"versions of plugins", v0005},
 }
 
