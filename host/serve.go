@@ -77,7 +77,7 @@ func (h *host) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	h.server = gateway.New(gateway.Config{World: world, Books: h.books, Logger: h.log.Named("gateway"), Metrics: h.metrics,
+	h.server = gateway.New(gateway.Config{World: world, Books: callBooks(h.books), Logger: h.log.Named("gateway"), Metrics: h.metrics,
 		BodyBytes: h.cfg.Limits.BodyBytes, KeepBodies: h.cfg.Store.KeepBodies})
 	return h.listen(ctx)
 }

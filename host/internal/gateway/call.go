@@ -39,8 +39,8 @@ type call struct {
 
 	inferenceID, receiptID string
 	requestHash            string
-	booked                 *capture.Call // nil until the decision and the hold are durable
-	hold                   int64         // micro-USD, as booked
+	booked                 Booking // nil until the decision and the hold are durable
+	hold                   int64   // micro-USD, as booked
 	attempts               []capture.Attempt
 	faulted                map[string]bool // digests of modules that failed on this input
 

@@ -133,7 +133,7 @@ func (inOrder) Decide(_ context.Context, input []byte) (route.Verdict, error) {
 
 // hookedBooks are real books with a test's hands in them.
 type hookedBooks struct {
-	*capture.Books
+	booked
 	authenticate func(ctx context.Context, key string) error
 	begin        func(ctx context.Context) error
 }
@@ -147,13 +147,13 @@ func (h *hookedBooks) Authenticate(ctx context.Context, key string) (*capture.Ag
 	return h.Books.Authenticate(ctx, key)
 }
 
-func (h *hookedBooks) Begin(ctx context.Context, b *capture.Begin) (*capture.Call, error) {
+func (h *hookedBooks) Begin(ctx context.Context, b *capture.Begin) (Booking, error) {
 	if h.begin != nil {
 		if err := h.begin(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return h.Books.Begin(ctx, b)
+	return h.booked.Begin(ctx, b)
 }
 
 // A rig is a server over real HTTP, with books on SQLite and one vendor a lane: "v" is verbatim, "t" is translated, and
@@ -201,7 +201,7 @@ func newRig(t *testing.T, change ...func(*Config)) *rig {
 			t.Errorf("close the books: %v", err)
 		}
 	})
-	r := &rig{t: t, books: &hookedBooks{Books: books}, logs: &lockedText{}, vendor: map[string]http.HandlerFunc{},
+	r := &rig{t: t, books: &hookedBooks{booked: booked{books}}, logs: &lockedText{}, vendor: map[string]http.HandlerFunc{},
 		guests: map[string]*guest{"v": {verbatim: true}, "t": {}}}
 	r.agent, r.key = r.newAgent(capture.NewAgent{Name: "local"})
 	vendor := httptest.NewServer(http.HandlerFunc(r.serveVendor))

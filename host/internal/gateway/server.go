@@ -23,10 +23,27 @@ type Books interface {
 	Authenticate(ctx context.Context, key string) (*capture.Agent, error)
 	Allowance(ctx context.Context, a *capture.Agent) (capture.Allowance, error)
 	Reject(ctx context.Context, r *capture.Rejection) (outcomeID string, err error)
-	Begin(ctx context.Context, b *capture.Begin) (*capture.Call, error)
+	Begin(ctx context.Context, b *capture.Begin) (Booking, error)
 }
 
-var _ Books = (*capture.Books)(nil)
+// A Booking is a call whose decision and hold are durable: a *capture.Call.
+type Booking interface {
+	RaiseHold(ctx context.Context, microUSD int64) error
+	Complete(ctx context.Context, d *capture.Completion) error
+}
+
+// Booked makes the capture room's books the gateway's.
+func Booked(b *capture.Books) Books { return booked{b} }
+
+type booked struct{ *capture.Books }
+
+func (b booked) Begin(ctx context.Context, n *capture.Begin) (Booking, error) {
+	call, err := b.Books.Begin(ctx, n)
+	if err != nil {
+		return nil, err // a nil *Call in the interface would not be nil
+	}
+	return call, nil
+}
 
 // A World is everything of the configuration that a call looks at. A call takes it once, at its start, and keeps it; a
 // reload swaps the whole.
