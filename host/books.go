@@ -34,27 +34,6 @@ func withBooks(cmd *cobra.Command, o *options, do func(context.Context, *capture
 	return do(cmd.Context(), books)
 }
 
-func migrateCommand(o *options) *cobra.Command {
-	return &cobra.Command{
-		Use:   "migrate",
-		Short: "Bring the store to this version's tables",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withBooks(cmd, o, func(ctx context.Context, b *capture.Books) error {
-				s, err := b.Status(ctx) // opening the books has migrated them
-				if err != nil {
-					return err
-				}
-				for _, v := range s.Versions {
-					fmt.Fprintf(cmd.OutOrStdout(), "version %d  %s\n", v.Version, v.Name)
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%d of them applied now\n", s.Migrated)
-				return nil
-			})
-		},
-	}
-}
-
 func agentCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{Use: "agent", Short: "Make, list, suspend and resume agents"}
 	var tenant, wallet string

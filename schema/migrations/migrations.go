@@ -74,6 +74,11 @@ func begin(ctx context.Context, conn bun.Conn) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	if conn.Dialect().Name() == dialect.PG {
+		// A host that is killed closes its connection, and with it the transaction and the lock. One whose machine went
+		// away closes nothing: PostgreSQL ends the transaction of a host that has been silent this long.
+		if _, err := conn.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = '60s'"); err != nil {
+			return fmt.Errorf("bound the migration's silence: %w", err)
+		}
 		if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_xact_lock(?)", advisoryLock); err != nil {
 			return fmt.Errorf("wait for other hosts' migration: %w", err)
 		}
@@ -113,6 +118,53 @@ func Applied(ctx context.Context, db bun.IDB) ([]Version, error) {
 		return nil, fmt.Errorf("read schema_versions: %w", err)
 	}
 	return v, nil
+}
+
+// A State is one version of the tables as a store has it.
+type State struct {
+	Version int
+	Name    string
+	// AppliedAt is the zero time of a version that is pending.
+	AppliedAt time.Time
+	// Unknown marks a version that a newer ainfera applied, of which this one knows the name alone.
+	Unknown bool
+}
+
+// Pending is the state of a store without tables: every version that this ainfera knows, none of them applied.
+func Pending() []State {
+	states := make([]State, len(steps))
+	for i, s := range steps {
+		states[i] = State{Version: i + 1, Name: s.name}
+	}
+	return states
+}
+
+// Status says which versions the store has been through, and when, and which are pending. It changes nothing.
+func Status(ctx context.Context, db bun.IDB) ([]State, error) {
+	states := Pending()
+	query := "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_versions'"
+	if db.Dialect().Name() == dialect.PG {
+		query = "SELECT count(*) FROM (SELECT to_regclass('schema_versions') AS oid) t WHERE oid IS NOT NULL"
+	}
+	tables := 0
+	if err := db.QueryRowContext(ctx, query).Scan(&tables); err != nil {
+		return nil, fmt.Errorf("look for schema_versions: %w", err)
+	}
+	if tables == 0 {
+		return states, nil
+	}
+	applied, err := Applied(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range applied {
+		if v.Version > len(steps) {
+			states = append(states, State{Version: v.Version, Name: v.Name, AppliedAt: v.AppliedAt, Unknown: true})
+			continue
+		}
+		states[v.Version-1].AppliedAt = v.AppliedAt
+	}
+	return states, nil
 }
 
 // clustered creates a table whose rows are kept in the order of their key. On SQLite that is WITHOUT ROWID, which saves

@@ -93,6 +93,49 @@ func TestHostsThatStartTogether(t *testing.T) {
 	}
 }
 
+func TestStatus(t *testing.T) {
+	ctx := context.Background()
+	db := open(t, filepath.Join(t.TempDir(), "books.db"))
+	pending := func() (n int) {
+		t.Helper()
+		states, err := Status(ctx, db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range states {
+			if s.Version != i+1 || s.Name == "" {
+				t.Errorf("got version %d %q at place %d", s.Version, s.Name, i)
+			}
+			if s.AppliedAt.IsZero() {
+				n++
+			}
+		}
+		return n
+	}
+	if n := pending(); n != len(steps) {
+		t.Errorf("got %d versions pending of an empty store, want %d", n, len(steps))
+	}
+	if n := 0; db.NewRaw("SELECT count(*) FROM sqlite_master").Scan(ctx, &n) != nil || n != 0 {
+		t.Errorf("got %d tables and indexes after looking, want none", n)
+	}
+	if _, err := Run(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	if n := pending(); n != 0 {
+		t.Errorf("got %d versions pending after migrating, want none", n)
+	}
+	if _, err := db.ExecContext(ctx, "INSERT INTO schema_versions VALUES (99, 'the future', '2030-01-01 00:00:00+00:00')"); err != nil {
+		t.Fatal(err)
+	}
+	states, err := Status(ctx, db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := states[len(states)-1]; last.Version != 99 || !last.Unknown || last.AppliedAt.IsZero() {
+		t.Errorf("got %+v last, want the future's version 99", last)
+	}
+}
+
 func TestNewerStoreIsRefused(t *testing.T) {
 	ctx := context.Background()
 	db := open(t, filepath.Join(t.TempDir(), "books.db"))

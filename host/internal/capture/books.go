@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 
 	"github.com/ainfera-ai/router/schema/migrations"
 )
@@ -156,24 +157,30 @@ func (b *Books) lock() error {
 }
 
 func (b *Books) connect(ctx context.Context) (secret string, err error) {
-	if path, ok := sqlitePath(b.config.DSN); ok {
-		if b.db, err = openSQLite(path); err != nil {
-			return "", err
-		}
-		if err := sqliteDurable(ctx, b.db); err != nil {
-			return "", err
-		}
-		b.engine, err = newSQLiteEngine(ctx, b.db)
-		return "", err
-	}
-	if !strings.HasPrefix(b.config.DSN, "postgres://") && !strings.HasPrefix(b.config.DSN, "postgresql://") {
-		return "", errors.New("the store's DSN names no store that is known: write sqlite://path/to/file or postgres://user@host/database")
-	}
-	if b.db, secret, err = openPostgres(b.config.DSN); err != nil {
+	if b.db, secret, err = openDB(b.config.DSN); err != nil {
 		return secret, err
 	}
-	b.engine = &postgresEngine{db: b.db.DB}
-	return secret, postgresDurable(ctx, b.db)
+	if b.db.Dialect().Name() == dialect.PG {
+		b.engine = &postgresEngine{db: b.db.DB}
+		return secret, postgresDurable(ctx, b.db)
+	}
+	if err := sqliteDurable(ctx, b.db); err != nil {
+		return secret, err
+	}
+	b.engine, err = newSQLiteEngine(ctx, b.db)
+	return secret, err
+}
+
+// openDB opens the store that a DSN names, and no more: its tables may be missing. secret is what no error may contain.
+func openDB(dsn string) (db *bun.DB, secret string, err error) {
+	if path, ok := sqlitePath(dsn); ok {
+		db, err = openSQLite(path)
+		return db, "", err
+	}
+	if !strings.HasPrefix(dsn, "postgres://") && !strings.HasPrefix(dsn, "postgresql://") {
+		return nil, "", errors.New("the store's DSN names no store that is known: write sqlite://path/to/file or postgres://user@host/database")
+	}
+	return openPostgres(dsn)
 }
 
 // committed is told of every transaction of the writer's.
