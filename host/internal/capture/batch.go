@@ -16,6 +16,7 @@ type batch struct {
 	// careful is set when an operation runs by itself after a batch failed: it must look before it writes.
 	careful bool
 	signer  *Signer
+	hostID  string
 	rows    map[*statement][]any
 	touched []*account // what this transaction works on
 	spent   []*day     // the days of which it moves the counters
@@ -25,6 +26,8 @@ type batch struct {
 	// pinned are the pinned calls that end; strays counts those of them that have an outcome row.
 	pinned []any
 	strays int64
+	// keysHeld are those of the idempotency keys named by the operations that are not free.
+	keysHeld map[string]bool
 }
 
 // An account is an agent's wallet, spend policy and the head of its audit chain. The operators' chain has no wallet.
@@ -53,7 +56,7 @@ type day struct {
 // load reads what the operations need and is not known from before, under the locks that keep it true until the end of
 // the transaction.
 func (b *batch) load(ops []*operation) error {
-	var ids, days []any
+	var ids, days, keys []any
 	wanted := map[string]bool{}
 	for _, op := range ops {
 		if op.agentID == "" {
@@ -67,6 +70,9 @@ func (b *batch) load(ops []*operation) error {
 			b.days[key] = &day{key: key}
 			days = append(days, op.agentID, op.day)
 		}
+		if op.keyID != "" {
+			keys = append(keys, op.keyID, b.now, b.hostID, b.now)
+		}
 	}
 	if len(ids) > 0 {
 		if err := b.query(lockHeads, ids, func([]driver.Value) error { return nil }); err != nil {
@@ -76,14 +82,24 @@ func (b *batch) load(ops []*operation) error {
 			return err
 		}
 	}
-	if len(days) == 0 {
+	if len(days) > 0 {
+		if err := b.query(selectDay, days, b.readDay); err != nil {
+			return err
+		}
+	}
+	if len(keys) == 0 {
 		return nil
 	}
-	return b.query(selectDay, days, func(row []driver.Value) error {
-		d := b.days[dayKey{asText(row[0]), asText(row[1])}]
-		d.spent, d.held = asInt(row[2]), asInt(row[3])
+	return b.query(selectKeyHeld, keys, func(row []driver.Value) error {
+		b.keysHeld[asText(row[0])] = true
 		return nil
 	})
+}
+
+func (b *batch) readDay(row []driver.Value) error {
+	d := b.days[dayKey{asText(row[0]), asText(row[1])}]
+	d.spent, d.held = asInt(row[2]), asInt(row[3])
+	return nil
 }
 
 // query reads in the batch's transaction.
@@ -209,6 +225,7 @@ func (b *batch) reset() {
 	}
 	b.touched, b.spent = b.touched[:0], b.spent[:0]
 	b.pinned, b.strays = b.pinned[:0], 0
+	clear(b.keysHeld)
 	for st, params := range b.rows {
 		clear(params) // lets go of what the rows held
 		b.rows[st] = params[:0]
@@ -227,9 +244,9 @@ func (b *batch) forget() {
 	clear(b.days)
 }
 
-func newBatch(signer *Signer) *batch {
+func newBatch(signer *Signer, hostID string) *batch {
 	return &batch{
-		signer: signer, accounts: map[string]*account{}, days: map[dayKey]*day{}, rows: map[*statement][]any{},
+		signer: signer, hostID: hostID, keysHeld: map[string]bool{}, accounts: map[string]*account{}, days: map[dayKey]*day{}, rows: map[*statement][]any{},
 	}
 }
 

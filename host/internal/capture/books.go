@@ -55,6 +55,7 @@ type Books struct {
 	templates templates
 	journal   *journal
 	doubts    doubts
+	keyHolds  keyHolds
 	locks     []*fileLock
 
 	dispatchWithoutCapture, captureWithoutRoute atomic.Int64
@@ -130,7 +131,7 @@ func (b *Books) start(ctx context.Context) (secret string, err error) {
 	if b.config.wrap != nil {
 		b.engine = b.config.wrap(b.engine)
 	}
-	b.writer = newWriter(b.engine, b.config.Now, b.signer, b.committed)
+	b.writer = newWriter(b.engine, b.config.Now, b.signer, b.host.id, b.committed)
 	if b.config.Command {
 		return secret, nil
 	}

@@ -50,6 +50,8 @@ type Completion struct {
 	ResponseHash     string
 	ResponseBody     []byte // kept only with Config.KeepBodies
 	CompletedAt      time.Time
+	// Key ends the call's claim of an idempotency key, in the same transaction; nil where it holds none.
+	Key *KeyEnd
 }
 
 // settles reports whether the agent pays.
@@ -89,6 +91,7 @@ func (c *Call) Complete(ctx context.Context, d *Completion) error {
 			return fmt.Errorf("complete call %s: %w", c.ID(), errors.Join(unavailable(err), jerr))
 		}
 	}
+	c.books.keyHolds.end(done.Key)
 	return nil
 }
 
@@ -115,6 +118,7 @@ func (c *Call) end(ctx context.Context, d *Completion, careful bool) error {
 		if err != nil {
 			return err
 		}
+		b.endKey(d.Key) // also of a call that another host has ended by now
 		if careful || b.careful {
 			return c.endCarefully(b, a, d)
 		}

@@ -25,6 +25,8 @@ var (
 	ErrCompleted = errors.New("the call is already completed")
 	// ErrSuperseded means that somebody else activated a version in the meantime. Nothing was written.
 	ErrSuperseded = errors.New("another version was activated in the meantime")
+	// ErrKeyConflict means that the idempotency key was used with another body.
+	ErrKeyConflict = errors.New("the idempotency key was used with another body")
 	// ErrNotFound means that there is no such record.
 	ErrNotFound = errors.New("not found")
 )

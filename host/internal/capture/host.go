@@ -91,8 +91,11 @@ func (b *Books) keepHouse() {
 			} else if n > 0 {
 				b.log.Info("orphaned calls ended", "calls", n)
 			}
+			if err := b.forgetKeys(ctx); err != nil {
+				b.log.Warn("expired idempotency keys not deleted", "error", err)
+			}
 		case <-deliver.C:
-			if err := errors.Join(b.endDoubts(ctx), b.deliverJournal(ctx)); err != nil {
+			if err := errors.Join(b.endDoubts(ctx), b.deliverJournal(ctx), b.freeLeft(ctx)); err != nil {
 				b.log.Debug("store not available yet", "error", err)
 			}
 		}

@@ -24,6 +24,8 @@ type Rejection struct {
 	Model       string
 	CreatedAt   time.Time
 	RequestHash string
+	// Key ends the call's claim of an idempotency key, in the same transaction; nil where it holds none.
+	Key *KeyEnd
 }
 
 // rejectEvents are the audit events of the ways to be refused.
@@ -71,11 +73,13 @@ func (b *Books) Reject(ctx context.Context, r *Rejection) (outcomeID string, err
 			row.add(t)
 		}
 		t.event(a, eventType, payload, created)
+		t.endKey(r.Key)
 		return nil
 	}})
 	if err != nil {
 		return "", fmt.Errorf("book the refusal: %w", err)
 	}
+	b.keyHolds.end(r.Key)
 	row.input.markStored()
 	row.output.markStored()
 	return row.id, nil

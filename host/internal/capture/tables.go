@@ -47,6 +47,29 @@ var (
 		"ON CONFLICT (agent_id, day) DO UPDATE SET spent_micro_usd = excluded.spent_micro_usd, held_micro_usd = excluded.held_micro_usd")
 	updateHead = update("audit_heads", `seq bigint, event_hash text`, "agent_id text", "")
 
+	// A claim takes the place of a row that has expired, or whose host is gone: the writer has looked.
+	claimKey = insert("idempotency_keys", `id text, agent_id text, endpoint text, fingerprint text, status text, claim_id text,
+		host_id text, created_at timestamptz, expires_at timestamptz`, `ON CONFLICT (id) DO UPDATE SET
+		fingerprint = excluded.fingerprint, status = excluded.status, claim_id = excluded.claim_id, host_id = excluded.host_id,
+		created_at = excluded.created_at, expires_at = excluded.expires_at, inference_id = NULL, http_status = NULL,
+		headers = NULL, body = NULL, size_bytes = NULL`)
+	answerKey = loosely(update("idempotency_keys", `status text, inference_id text, http_status bigint, headers text, body bytea,
+		size_bytes bigint, expires_at timestamptz`, "id text, claim_id text", "status = 'claimed'"))
+	freeKey = &statement{
+		sqlite: `DELETE FROM idempotency_keys WHERE id = ? AND claim_id = ? AND status = 'claimed'`,
+		postgres: `DELETE FROM idempotency_keys AS k USING unnest($1::text[], $2::text[]) AS v(id, claim_id)
+			WHERE k.id = v.id AND k.claim_id = v.claim_id AND k.status = 'claimed'`,
+		params: []string{"text", "text"},
+	}
+	// forgetKeys deletes a bounded number of rows, so that no transaction grows with how long nobody looked.
+	forgetKeys = &statement{
+		sqlite: `DELETE FROM idempotency_keys WHERE id IN
+			(SELECT id FROM idempotency_keys WHERE expires_at <= ? ORDER BY expires_at LIMIT 500)`,
+		postgres: `DELETE FROM idempotency_keys WHERE id IN
+			(SELECT id FROM idempotency_keys WHERE expires_at <= ($1::timestamptz[])[1] ORDER BY expires_at LIMIT 500)`,
+		params: []string{"timestamptz"},
+	}
+
 	insertModule = insert("modules", `digest text, kind text, name text, version text, bytes bytea, size_bytes bigint,
 		created_at timestamptz`, "ON CONFLICT (digest) DO NOTHING")
 	insertSignature = insert("module_signatures", `digest text, key_id text, signature text, created_at timestamptz`,
@@ -62,6 +85,7 @@ var writeOrder = []*statement{
 	insertBlob, insertTenant, insertAgent, insertKey, insertWallet, insertHead, updateStatus, updateCaps,
 	insertOutcome, insertInference, raiseInference, completeOutcome, amendOutcome, completeInference, amendInference,
 	insertEntry, insertEvent, insertReceipt, amendReceipt, insertBody, updateWallet, upsertDay, updateHead,
+	claimKey, answerKey, freeKey, forgetKeys,
 	insertModule, insertSignature, insertActivation, insertSigningKey, upsertHost,
 }
 
@@ -69,6 +93,12 @@ func init() {
 	for _, st := range writeOrder {
 		st.listed = true
 	}
+}
+
+// loosely lets an update meet no row: whoever it was about has gone on.
+func loosely(st *statement) *statement {
+	st.exact = false
+	return st
 }
 
 func updateOutcome(from string) *statement {
@@ -112,6 +142,16 @@ var (
 		postgres: `SELECT i.status, i.hold_micro_usd, o.outcome_status FROM inferences i
 			LEFT JOIN routing_outcomes o ON o.id = i.outcome_id WHERE i.id = ANY($1)`,
 		params: []string{"text"},
+	}
+	// selectKeyHeld finds the keys that are not free: answered, or claimed by a host that lives, as the one that asks does.
+	selectKeyHeld = &statement{
+		sqlite: `SELECT k.id FROM idempotency_keys k LEFT JOIN hosts s ON s.id = k.host_id
+			WHERE k.id = ? AND k.expires_at > ? AND (k.status = 'answered' OR k.host_id = ? OR s.lease_until >= ?)`,
+		postgres: `SELECT k.id FROM idempotency_keys k
+			JOIN unnest($1::text[], $2::timestamptz[], $3::text[], $4::timestamptz[]) AS v(id, now, host, lease) ON v.id = k.id
+			LEFT JOIN hosts s ON s.id = k.host_id
+			WHERE k.expires_at > v.now AND (k.status = 'answered' OR k.host_id = v.host OR s.lease_until >= v.lease)`,
+		params: []string{"text", "timestamptz", "text", "timestamptz"},
 	}
 	selectStray = &statement{
 		sqlite:   `SELECT inference_id FROM routing_outcomes WHERE inference_id = ?`,

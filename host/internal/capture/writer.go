@@ -21,6 +21,8 @@ const (
 type operation struct {
 	// agentID and day name what it works on, so that the batch reads and locks it first. Empty: nothing.
 	agentID, day string
+	// keyID names the idempotency key that the operation wants to claim. Empty: none.
+	keyID string
 	// alone operations read on their own or touch what others could touch: they get a transaction to themselves.
 	alone bool
 	// apply works on the batch's accounts and leaves rows. An error of an operation that shares its transaction refuses
@@ -46,9 +48,9 @@ type writer struct {
 	stopped chan struct{}
 }
 
-func newWriter(e engine, now func() time.Time, signer *Signer, committed func(*batch)) *writer {
+func newWriter(e engine, now func() time.Time, signer *Signer, hostID string, committed func(*batch)) *writer {
 	w := &writer{
-		engine: e, now: now, batch: newBatch(signer), committed: committed,
+		engine: e, now: now, batch: newBatch(signer, hostID), committed: committed,
 		queue: make(chan *operation, queueLength), stopped: make(chan struct{}),
 	}
 	go w.run()
