@@ -37,10 +37,17 @@ const (
 	targetChunk = 2.5
 )
 
+// Targets are the least shares of the calls a second without books that are to be left with them.
+const (
+	targetSQLite   = 0.4
+	targetPostgres = 0.3
+)
+
 func main() {
 	role := flag.String("role", "", "internal: vendor or proxy")
 	target := flag.String("target", "", "internal: the proxy's target")
 	binary := flag.String("ainfera", "bin/ainfera", "the server's binary")
+	unbooked := flag.String("unbooked", "bin/unbooked", "the server built with the tag unbooked, which writes nothing down")
 	calls := flag.Int("calls", 6000, "small calls a side")
 	streams := flag.Int("streams", 64, "streams at a time")
 	chunks := flag.Int("chunks", 400, "chunks a stream")
@@ -55,7 +62,7 @@ func main() {
 	case "proxy":
 		err = proxy(ctx, *target)
 	default:
-		err = measure(ctx, plan{*binary, *calls, *streams, *chunks, *rounds})
+		err = measure(ctx, plan{*binary, *unbooked, *calls, *streams, *chunks, *rounds})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -101,7 +108,7 @@ func proxy(ctx context.Context, target string) error {
 }
 
 type plan struct {
-	binary                         string
+	binary, unbooked               string
 	calls, streams, chunks, rounds int
 }
 
@@ -109,6 +116,7 @@ type plan struct {
 type side struct {
 	name  string
 	url   string
+	admin string // the operators' listener
 	key   string
 	model string
 	pid   int
@@ -161,7 +169,7 @@ func measure(ctx context.Context, p plan) error {
 	}
 	bare := side{name: "proxy", url: out.Text(), key: "any", model: "sim-small", pid: pr.Process.Pid}
 	config := filepath.Join(dir, "config.hcl")
-	if err := os.WriteFile(config, []byte(configuration(dir, bases)), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(configuration(dir, "sqlite://"+dir+"/bench.db", bases)), 0o600); err != nil {
 		return err
 	}
 	ours, err := startServer(start, p.binary, config)
@@ -179,11 +187,14 @@ func measure(ctx context.Context, p plan) error {
 			return fmt.Errorf("%s: %w", kind.name, err)
 		}
 	}
-	return nil
+	return measureBooks(ctx, p, start, dir, bases)
 }
 
-// startServer starts bin/ainfera and reads its address and key from what it prints.
-func startServer(start func([]string, string, ...string) (*exec.Cmd, *bufio.Scanner, error), binary, config string) (side, error) {
+// A starter starts a process that ends with the bench, with these variables beside the bench's own.
+type starter func(env []string, name string, args ...string) (*exec.Cmd, *bufio.Scanner, error)
+
+// startServer starts a server and reads its addresses and its agent's key from what it prints.
+func startServer(start starter, binary, config string) (side, error) {
 	cmd, out, err := start(nil, binary, "serve", "--config", config)
 	if err != nil {
 		return side{}, err
@@ -194,6 +205,8 @@ func startServer(start func([]string, string, ...string) (*exec.Cmd, *bufio.Scan
 		switch {
 		case len(f) == 2 && f[0] == "listening":
 			s.url = f[1]
+		case len(f) > 2 && f[0] == "operators":
+			s.admin = f[1]
 		case len(f) == 2 && f[0] == "export":
 			_, s.key, _ = strings.Cut(f[1], "=")
 		}
@@ -209,9 +222,9 @@ func startServer(start func([]string, string, ...string) (*exec.Cmd, *bufio.Scan
 }
 
 // configuration is five candidates over both dialects; the cheapest speaks OpenAI's, so that a small call is translated.
-func configuration(dir string, bases []string) string {
+func configuration(dir, dsn string, bases []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "listen = \"127.0.0.1:0\"\nadmin {\n  listen = \"127.0.0.1:0\"\n}\nlog {\n  level = \"warn\"\n}\nstore {\n  dsn = \"sqlite://%s/bench.db\"\n}\nsimulator {\n  enabled = \"off\"\n}\nagent \"bench\" {}\n", dir)
+	fmt.Fprintf(&b, "listen = \"127.0.0.1:0\"\nadmin {\n  listen = \"127.0.0.1:0\"\n}\nlog {\n  level = \"warn\"\n}\nstore {\n  dir = %q\n  dsn = %q\n}\nsimulator {\n  enabled = \"off\"\n}\nagent \"bench\" {}\n", dir, dsn)
 	fmt.Fprintf(&b, "provider \"a\" {\n  adapter = \"anthropic\"\n  base_url = %q\n  auth \"header\" {\n    name = \"x-api-key\"\n    value = \"k\"\n  }\n}\n", bases[0])
 	fmt.Fprintf(&b, "provider \"o\" {\n  adapter = \"openai\"\n  base_url = %q\n  auth \"bearer\" {\n    token = \"k\"\n  }\n}\n", bases[1])
 	for i, m := range []struct{ slug, provider string }{{"bench-openai", "o"}, {"bench-openai-2", "o"}, {"bench-openai-3", "o"}, {"bench-anthropic", "a"}, {"bench-anthropic-2", "a"}} {

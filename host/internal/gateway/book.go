@@ -67,7 +67,9 @@ func (c *call) book(cand *route.Candidate, provider string) error {
 	if c.plan.Routed {
 		b.OutcomeID, b.Decided = capture.NewID(), c.decided(c.plan)
 	}
+	began := time.Now()
 	booked, err := c.s.cfg.Books.Begin(ctx, b)
+	c.s.cfg.Metrics.Booked(time.Since(began))
 	if tooMuch(err) && c.cheaperBehind(cand) {
 		return errTooDear // the session's model came first, say, and one behind it can still be paid for
 	}

@@ -29,9 +29,13 @@ type Metrics struct {
 	policyTime *prometheus.HistogramVec
 	inFlight   prometheus.Gauge
 	skipped    *prometheus.CounterVec
+	booked     prometheus.Histogram
 }
 
 var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+
+// fineSeconds are from 0.2 ms to 1.3 s, each half as long again as the one before.
+var fineSeconds = prometheus.ExponentialBuckets(.0002, 1.5, 22)
 
 // New makes the series and registers them, with Go's and the process's own.
 func New() *Metrics {
@@ -50,7 +54,9 @@ func New() *Metrics {
 		inFlight:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "ainfera_calls_in_flight", Help: "Calls being served now."}),
 		skipped:    counter("ainfera_vendor_events_skipped_total", "Pieces of answers that an adapter did not recognise.", "provider"),
 	}
-	m.registry.MustRegister(m.calls, m.errors, m.ttft, m.gap, m.duration, m.tokens, m.cost, m.tries, m.aliasHits, m.policyTime, m.inFlight, m.skipped,
+	m.booked = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ainfera_decision_durable_seconds",
+		Help: "From a decision that is made to its row and hold being durable: what the books add before a call is dispatched.", Buckets: fineSeconds})
+	m.registry.MustRegister(m.booked, m.calls, m.errors, m.ttft, m.gap, m.duration, m.tokens, m.cost, m.tries, m.aliasHits, m.policyTime, m.inFlight, m.skipped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -124,6 +130,9 @@ func (m *Metrics) Alias(legacy, canonical string) {
 func (m *Metrics) Policy(name string, d time.Duration) {
 	m.policyTime.WithLabelValues(name).Observe(d.Seconds())
 }
+
+// Booked takes the time in which a decision and its hold became durable.
+func (m *Metrics) Booked(d time.Duration) { m.booked.Observe(d.Seconds()) }
 
 // Skipped counts pieces of a vendor's answer that nobody understood.
 func (m *Metrics) Skipped(provider string, n int) {

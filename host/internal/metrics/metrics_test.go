@@ -17,6 +17,7 @@ func TestSeriesShowWhatHappened(t *testing.T) {
 	m.Try("p", "m", "rate_limit")
 	m.Alias("old", "new")
 	m.Skipped("p", 2)
+	m.Booked(3 * time.Millisecond)
 	m.Policy("floor", time.Millisecond)
 	m.Gaps("p", "m").Observe(0.05)
 
@@ -34,6 +35,7 @@ func TestSeriesShowWhatHappened(t *testing.T) {
 		`ainfera_tries_total{model="m",provider="p",result="rate_limit"} 1`,
 		`ainfera_router_alias_hits_total{canonical="new",legacy="old"} 1`,
 		`ainfera_vendor_events_skipped_total{provider="p"} 2`,
+		`ainfera_decision_durable_seconds_count 1`,
 		`ainfera_dispatch_without_capture_total 3`,
 		`ainfera_capture_without_route_total 4`,
 		`ainfera_calls_in_flight 1`,
