@@ -1,6 +1,7 @@
 # make          what there is to do
 # make run      build everything and serve, on SQLite, with simulated vendors when no provider has its key
 # make test     everything under -race; what can't run here is named
+# make cross    the server for other machines, as a check that it builds
 # make bench    the numbers, each as a ratio to something measured in the same run
 
 SHELL := /bin/bash
@@ -9,7 +10,7 @@ MODULES := host/internal/builtin/modules
 PLUGINS := provider/anthropic provider/openai policy/floor
 export CGO_ENABLED ?=
 
-.PHONY: help plugins build run test bench lint clean
+.PHONY: help plugins build run test bench cross lint clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -36,6 +37,10 @@ test: plugins
 
 bench: build
 	@.ci/bench
+
+cross: plugins
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./host
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./host
 
 lint:
 	@out=$$(gofmt -l host plugins sdk schema examples); if [ -n "$$out" ]; then echo "gofmt these:"; echo "$$out"; exit 1; fi
