@@ -25,11 +25,13 @@ func (c *call) reject(e *apiError, plan *route.Plan) error {
 	if !rej.Pinned {
 		rej.Decided = c.decided(plan)
 	}
+	rej.Key = c.keyEnd(e)
 	ctx, cancel := c.lasting()
 	defer cancel()
 	if _, err := c.s.cfg.Books.Reject(ctx, rej); err != nil {
 		return c.unrecorded("record the refusal", err)
 	}
+	c.keyEnded()
 	return e
 }
 
@@ -159,8 +161,8 @@ func (c *call) lasting() (context.Context, context.CancelFunc) {
 }
 
 // complete writes the ended call down, if it was booked. It is deferred from before the first try, so that every way out
-// passes, a panic too: that leaves no status.
-func (c *call) complete() {
+// passes, a panic too: that leaves no status. told is the error that the caller will be told, if any.
+func (c *call) complete(told error) {
 	if c.booked == nil {
 		return
 	}
@@ -169,9 +171,12 @@ func (c *call) complete() {
 	}
 	now := c.s.cfg.Now()
 	c.done.CompletedAt, c.done.Latency, c.done.TTFT, c.done.Attempts = now, now.Sub(c.start), c.ttft, c.attempts
+	c.done.Key = c.keyEnd(told)
 	ctx, cancel := c.lasting()
 	defer cancel()
 	if err := c.booked.Complete(ctx, &c.done); err != nil {
 		c.s.cfg.Logger.Error("complete the call", "request-id", c.id, "inference-id", c.inferenceID, "error", err)
+		return
 	}
+	c.keyEnded()
 }

@@ -48,6 +48,9 @@ type call struct {
 	errs *apiError          // what the caller was told, if not an answer
 	sent bool               // the head has gone out
 	ttft time.Duration
+
+	key      *heldKey        // nil without an Idempotency-Key
+	repeated *capture.Answer // what it was answered from, where it was answered before
 }
 
 // calls handles the calls of one dialect.
@@ -70,13 +73,17 @@ func (s *Server) calls(d dialect) http.HandlerFunc {
 }
 
 // serve is the story of a call. An error that it returns is what the caller is told; nothing has been written then.
-func (c *call) serve() error {
+func (c *call) serve() (err error) {
 	if err := c.authenticate(); err != nil {
 		return err
 	}
 	if err := c.read(); err != nil {
 		return err
 	}
+	if repeated, err := c.claimKey(); repeated || err != nil {
+		return err
+	}
+	defer func() { c.endKey(err) }()
 	if err := c.parse(); err != nil {
 		return err
 	}
@@ -86,7 +93,7 @@ func (c *call) serve() error {
 	if err := c.route(); err != nil {
 		return err
 	}
-	defer c.complete()
+	defer func() { c.complete(err) }()
 	won, err := c.try()
 	if c.booked == nil {
 		return err // nobody took the request, or it could not be booked

@@ -25,6 +25,8 @@ const (
 	codeProviderFailed     = "provider_failed"
 	codeAdapterRefused     = "request_not_supported_by_backend"
 	codeStopping           = "router_stopping"
+	codeKeyConflict        = "idempotency_conflict"
+	codeKeyNotKept         = "idempotency_answer_not_kept"
 	codeInternal           = "internal_error"
 )
 
@@ -61,6 +63,8 @@ var statuses = map[string]int{
 	codeProviderFailed:         http.StatusBadGateway,
 	codeAdapterRefused:         http.StatusUnprocessableEntity,
 	codeStopping:               http.StatusServiceUnavailable,
+	codeKeyConflict:            http.StatusConflict,
+	codeKeyNotKept:             http.StatusConflict,
 	codeInternal:               http.StatusInternalServerError,
 	route.CodeAliasExpired:     http.StatusNotFound,
 	route.CodeModelUnavailable: http.StatusUnprocessableEntity,
@@ -94,8 +98,8 @@ var outcomes = map[string]string{
 func fail(code, message string) *apiError {
 	e := &apiError{status: statuses[code], code: code, message: message}
 	switch code {
-	case route.CodePerCallCap, route.CodeDailyCap, codeInsufficientFunds, codeAgentNotActive:
-		e.noRetry = true // the SDKs would try again, and nothing but the operator can change the answer
+	case route.CodePerCallCap, route.CodeDailyCap, codeInsufficientFunds, codeAgentNotActive, codeKeyConflict, codeKeyNotKept:
+		e.noRetry = true // the SDKs would try again, and the answer would be the same
 	}
 	return e
 }

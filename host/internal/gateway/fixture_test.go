@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,9 +120,12 @@ func (s *guestStream) frame(v gjson.Result) {
 func (s *guestStream) Close() {}
 
 // inOrder is a policy that takes the candidates as they come.
-type inOrder struct{}
+type inOrder struct{ broken *atomic.Bool }
 
-func (inOrder) Decide(_ context.Context, input []byte) (route.Verdict, error) {
+func (p inOrder) Decide(_ context.Context, input []byte) (route.Verdict, error) {
+	if p.broken.Load() {
+		return route.Verdict{}, errors.New("a trap")
+	}
 	var order []string
 	for _, c := range gjson.GetBytes(input, "candidates").Array() {
 		order = append(order, c.Get("model_slug").String())
@@ -136,6 +140,14 @@ type hookedBooks struct {
 	booked
 	authenticate func(ctx context.Context, key string) error
 	begin        func(ctx context.Context) error
+	claimKey     func()
+}
+
+func (h *hookedBooks) ClaimKey(ctx context.Context, u *capture.KeyUse) (*capture.Claim, *capture.Answer, error) {
+	if h.claimKey != nil {
+		h.claimKey()
+	}
+	return h.Books.ClaimKey(ctx, u)
 }
 
 func (h *hookedBooks) Authenticate(ctx context.Context, key string) (*capture.Agent, error) {
@@ -167,6 +179,8 @@ type rig struct {
 	key    string
 	guests map[string]*guest
 	logs   *lockedText
+
+	policyBroken atomic.Bool
 
 	mu     sync.Mutex
 	vendor map[string]http.HandlerFunc // by the vendor's name for the model
@@ -260,7 +274,7 @@ func (r *rig) world(url string) *World {
 	}
 	w.Router, err = route.New(route.Config{Catalogue: cat, MinQuality: "0.50", Health: route.NewHealth(time.Now), Affinity: route.NewAffinity(time.Now),
 		Now: time.Now, PreferenceLive: func() bool { return false }, AliasHit: func(string, string) {},
-		Preferences: []*route.Preference{{Name: route.Balanced, Policy: "in-order", Decider: inOrder{}}}})
+		Preferences: []*route.Preference{{Name: route.Balanced, Policy: "in-order", Decider: inOrder{&r.policyBroken}}}})
 	if err != nil {
 		r.t.Fatal(err)
 	}

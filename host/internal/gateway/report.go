@@ -10,6 +10,10 @@ import (
 
 // report is the one log line and the metrics of a call, whatever became of it.
 func (c *call) report() {
+	if c.repeated != nil {
+		c.reportRepeat()
+		return
+	}
 	d := c.s.cfg.Now().Sub(c.start)
 	m := metrics.Call{Provider: c.done.Provider, Model: c.done.ServedSlug, Mode: "json", Status: http.StatusOK, TTFT: c.ttft, Duration: d,
 		Input: c.done.Usage.Input, Output: c.done.Usage.Output, CacheRead: c.done.Usage.CacheRead,

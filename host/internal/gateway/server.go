@@ -24,6 +24,7 @@ type Books interface {
 	Allowance(ctx context.Context, a *capture.Agent) (capture.Allowance, error)
 	Reject(ctx context.Context, r *capture.Rejection) (outcomeID string, err error)
 	Begin(ctx context.Context, b *capture.Begin) (Booking, error)
+	Keys
 }
 
 // A Booking is a call whose decision and hold are durable: a *capture.Call.
@@ -72,6 +73,8 @@ type Config struct {
 	BodyBytes int64
 	// KeepBodies hands bodies to the books. Defaults to false.
 	KeepBodies bool
+	// KeptAnswerBytes is the largest answer that is kept for its Idempotency-Key. Defaults to 16 MiB.
+	KeptAnswerBytes int
 	// PingAfter is how long a stream may be still before a ping goes out. Defaults to 15 s.
 	PingAfter time.Duration
 	// CallerWithin is how long a caller may take to send its body, and to take what is written. Defaults to 5 minutes.
@@ -95,6 +98,9 @@ type Server struct {
 func New(cfg Config) *Server {
 	if cfg.BodyBytes == 0 {
 		cfg.BodyBytes = 32 << 20
+	}
+	if cfg.KeptAnswerBytes == 0 {
+		cfg.KeptAnswerBytes = 16 << 20
 	}
 	if cfg.PingAfter == 0 {
 		cfg.PingAfter = 15 * time.Second

@@ -30,6 +30,7 @@ type Metrics struct {
 	inFlight   prometheus.Gauge
 	skipped    *prometheus.CounterVec
 	booked     prometheus.Histogram
+	replayed   *prometheus.CounterVec
 }
 
 var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
@@ -53,10 +54,11 @@ func New() *Metrics {
 		policyTime: histogram("ainfera_policy_duration_seconds", "One decision of a policy, across the sandbox's boundary.", "policy"),
 		inFlight:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "ainfera_calls_in_flight", Help: "Calls being served now."}),
 		skipped:    counter("ainfera_vendor_events_skipped_total", "Pieces of answers that an adapter did not recognise.", "provider"),
+		replayed:   counter("ainfera_replays_total", "Calls answered from what an earlier call with their Idempotency-Key was answered, by its HTTP status.", "status"),
 	}
 	m.booked = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ainfera_decision_durable_seconds",
 		Help: "From a decision that is made to its row and hold being durable: what the books add before a call is dispatched.", Buckets: fineSeconds})
-	m.registry.MustRegister(m.booked, m.calls, m.errors, m.ttft, m.gap, m.duration, m.tokens, m.cost, m.tries, m.aliasHits, m.policyTime, m.inFlight, m.skipped,
+	m.registry.MustRegister(m.booked, m.calls, m.errors, m.ttft, m.gap, m.duration, m.tokens, m.cost, m.tries, m.aliasHits, m.policyTime, m.inFlight, m.skipped, m.replayed,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -137,6 +139,11 @@ func (m *Metrics) Booked(d time.Duration) { m.booked.Observe(d.Seconds()) }
 // Skipped counts pieces of a vendor's answer that nobody understood.
 func (m *Metrics) Skipped(provider string, n int) {
 	m.skipped.WithLabelValues(provider).Add(float64(n))
+}
+
+// Replayed counts a call that was answered as the first with its Idempotency-Key was.
+func (m *Metrics) Replayed(status int) {
+	m.replayed.WithLabelValues(statusText(status)).Inc()
 }
 
 // Gaps is where one stream's times between writes go.
