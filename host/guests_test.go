@@ -19,10 +19,12 @@ import (
 
 // foreignGuest builds one of examples/guests by its own script. The test is skipped, by name of what lacks, where its
 // compiler isn't installed.
-func foreignGuest(t *testing.T, name, compiler string) string {
+func foreignGuest(t *testing.T, name string, compiler ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath(compiler); err != nil {
-		t.Skipf("%s is not installed: %s can't be built", compiler, name)
+	for _, c := range compiler {
+		if _, err := exec.LookPath(c); err != nil {
+			t.Skipf("%s is not installed: %s can't be built", c, name)
+		}
 	}
 	out := filepath.Join(t.TempDir(), name+".wasm")
 	if said, err := exec.Command(filepath.Join("..", "examples", "guests", name, "build"), out).CombinedOutput(); err != nil {
@@ -105,7 +107,7 @@ model "qwen" {
     output = "0.20"
   }
 }
-`, foreignGuest(t, "ollama-c", "clang"), o.url)), o
+`, foreignGuest(t, "ollama-c", "clang", "wasm-ld"), o.url)), o
 }
 
 const ollamaLines = `{"model":"qwen3:4b","created_at":"2026-08-04T19:59:11.8Z","message":{"role":"assistant","content":"","thinking":"Let me\n"},"done":false}
