@@ -1,12 +1,9 @@
 package messages
 
 import (
-	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/ainfera-ai/router/sdk/jwrite"
-	"github.com/tidwall/gjson"
 )
 
 // An EditSpec says what must change in a body on its way upstream. The zero value takes out our own fields and nothing
@@ -24,10 +21,9 @@ type EditSpec struct {
 	// StripThinking is asked about each thinking block of the history whether it must go, because another model made it.
 	// The argument is the block's entry in Request.Signatures. A nil func keeps all.
 	StripThinking func(signature []byte) bool
-	// Set and Delete are a guest's edits of top-level fields, made last: they win over the above. Our own fields can't be
-	// set. Values are raw JSON.
-	Set    []FieldValue
-	Delete []string
+	// Foreign says that the body was not written for Anthropic's API and is about to be sent there: what that would
+	// refuse, and other vendors take, is mended.
+	Foreign bool
 }
 
 // A ThinkingForm is what a model takes in the thinking field.
@@ -40,18 +36,6 @@ const (
 	AdaptiveOnly ThinkingForm = "adaptive" // adaptive; a budget is turned into it
 	NoThinking   ThinkingForm = "none"     // the model can't think: the field goes
 )
-
-// A FieldValue is a top-level field to set.
-type FieldValue struct {
-	Name  string
-	Value []byte // raw JSON
-}
-
-// touches says whether a guest wants to change a field.
-func (s *EditSpec) touches(name string) bool {
-	return slices.Contains(s.Delete, name) ||
-		slices.ContainsFunc(s.Set, func(f FieldValue) bool { return f.Name == name })
-}
 
 // An Edit is one change that was made.
 type Edit struct {
@@ -72,35 +56,12 @@ const (
 // ownFields are fields of ours, which no vendor may see.
 var ownFields = [...]string{"routing_hint", "task_type", "agent_id"}
 
-// AddWhole adds the edits that a guest wants to the spec: the payload of a RequestWhole record,
-// {"set":{"field":value},"delete":["field"]}, or nothing.
-func (s *EditSpec) AddWhole(payload []byte) error {
-	if len(payload) == 0 {
-		return nil
-	}
-	if !gjson.ValidBytes(payload) || !gjson.ParseBytes(payload).IsObject() {
-		return fmt.Errorf("edits of the adapter: not a JSON object")
-	}
-	for key, value := range gjson.GetBytes(payload, "set").ForEach {
-		s.Set = append(s.Set, FieldValue{Name: key.Str, Value: []byte(value.Raw)})
-	}
-	for _, name := range gjson.GetBytes(payload, "delete").Array() {
-		if name.Type != gjson.String {
-			return fmt.Errorf("edits of the adapter: delete holds %s, expected names of fields", name.Raw)
-		}
-		s.Delete = append(s.Delete, name.Str)
-	}
-	return nil
-}
-
 // Edit returns the body with the spec's changes, and lists them. Bytes that no change touches are the caller's own, in
-// their order. Without a change the result is the body itself, not a copy. The error is of a Set whose value isn't JSON.
-func (r *Request) Edit(s EditSpec) ([]byte, []Edit, error) {
+// their order. Without a change the result is the body itself, not a copy.
+func (r *Request) Edit(s EditSpec) ([]byte, []Edit) {
 	e := editor{r: r}
-	if err := e.run(s); err != nil {
-		return nil, nil, err
-	}
-	return e.cuts.apply(r.body), e.edits, nil
+	e.run(s)
+	return e.cuts.apply(r.body), e.edits
 }
 
 // An editor collects the changes to one body. A later change of a top-level field replaces an earlier.
@@ -118,7 +79,7 @@ type change struct {
 	action Action
 }
 
-func (e *editor) run(s EditSpec) error {
+func (e *editor) run(s EditSpec) {
 	for _, name := range ownFields {
 		e.remove(name)
 	}
@@ -126,24 +87,12 @@ func (e *editor) run(s EditSpec) error {
 		e.set("model", quote(s.Model), Set)
 	}
 	limit := e.maxTokens(s)
-	stripped := false
-	if !s.touches("messages") {
-		stripped = e.strip(s.StripThinking)
-	}
-	e.thinking(s.Thinking, limit, stripped)
-	for _, name := range s.Delete {
-		e.remove(name)
-	}
-	for _, f := range s.Set {
-		if !gjson.ValidBytes(f.Value) {
-			return fmt.Errorf("set field %q: the value is not JSON", f.Name)
-		}
-		if !slices.Contains(ownFields[:], f.Name) {
-			e.set(f.Name, f.Value, Set)
-		}
+	stripped := e.strip(s.StripThinking)
+	e.thinking(s, limit, stripped)
+	if s.Foreign {
+		e.mend(stripped)
 	}
 	e.cutTop()
-	return nil
 }
 
 func (e *editor) set(name string, value []byte, how Action) {

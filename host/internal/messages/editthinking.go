@@ -49,8 +49,8 @@ func (e *editor) note(field string, how Action) { e.edits = append(e.edits, Edit
 
 // thinking puts the field into the form that the model takes. limit is max_tokens, 0 where there is none; stripped says
 // that the last assistant turn has lost thinking blocks.
-func (e *editor) thinking(form ThinkingForm, limit int64, stripped bool) {
-	t := e.r.Thinking
+func (e *editor) thinking(s EditSpec, limit int64, stripped bool) {
+	t, form := e.r.Thinking, s.Thinking
 	if !t.Wanted() {
 		if t.Present && form == NoThinking {
 			e.remove("thinking")
@@ -78,7 +78,7 @@ func (e *editor) thinking(form ThinkingForm, limit int64, stripped bool) {
 	}
 	// The budget must leave room below max_tokens. Where neither is ours, the vendor is the one to say so.
 	how := Set
-	if _, ours := e.find("max_tokens"); limit > 0 && budget >= limit && (ours || t.Type != ThinkingEnabled) {
+	if _, ours := e.find("max_tokens"); limit > 0 && budget >= limit && (ours || s.Foreign || t.Type != ThinkingEnabled) {
 		budget, how = max(minBudget, limit/2), Lowered
 		if budget >= limit {
 			e.noThinking()

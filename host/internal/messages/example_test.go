@@ -14,12 +14,12 @@ func ExampleRequest_Edit() {
 		fmt.Println(err)
 		return
 	}
-	body, edits, err := r.Edit(messages.EditSpec{Model: "claude-x", MaxTokens: 8192})
-	fmt.Printf("%s\n%v %v\n", body, edits, err)
+	body, edits := r.Edit(messages.EditSpec{Model: "claude-x", MaxTokens: 8192})
+	fmt.Printf("%s\n%v\n", body, edits)
 	// Output:
 	// {"model": "claude-x", "max_tokens": 8192,
 	//  "messages": [{"role": "user", "content": "hi"}]}
-	// [{task_type removed} {model set} {max_tokens lowered}] <nil>
+	// [{task_type removed} {model set} {max_tokens lowered}]
 }
 
 func ExampleWriter() {

@@ -14,28 +14,11 @@ var PingFrame = []byte("event: ping\ndata: {\"type\": \"ping\"}\n\n")
 // ErrorFrame appends the frame that ends a stream which can't be completed: the only way to fail once the head is out.
 // errorType is Anthropic's, see [ErrorType].
 func ErrorFrame(dst []byte, errorType, message, requestID string) []byte {
-	dst = append(dst, "event: error\ndata: "...)
-	dst = appendError(dst, errorType, message, "", requestID)
-	return append(dst, "\n\n"...)
-}
-
-// ErrorBody is the body of an error answer. code is ours and stable; it is left out when empty.
-func ErrorBody(errorType, message, code, requestID string) []byte {
-	return appendError(nil, errorType, message, code, requestID)
-}
-
-func appendError(dst []byte, errorType, message, code, requestID string) []byte {
-	dst = append(dst, `{"type":"error","error":{"type":`...)
+	dst = append(dst, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"...)
 	dst = jwrite.AppendString(dst, errorType)
-	dst = append(dst, `,"message":`...)
-	dst = jwrite.AppendString(dst, message)
-	if code != "" {
-		dst = append(dst, `,"code":`...)
-		dst = jwrite.AppendString(dst, code)
-	}
-	dst = append(dst, `},"request_id":`...)
-	dst = jwrite.AppendString(dst, requestID)
-	return append(dst, '}')
+	dst = jwrite.AppendString(append(dst, `,"message":`...), message)
+	dst = jwrite.AppendString(append(dst, `},"request_id":`...), requestID)
+	return append(dst, "}\n\n"...)
 }
 
 // ErrorType is Anthropic's error type for an HTTP status.

@@ -7,9 +7,9 @@ import (
 	"github.com/ainfera-ai/router/sdk/abi"
 )
 
-func TestErrorBody(t *testing.T) {
-	got := string(ErrorBody("billing_error", "the day's \"cap\"\nis spent", "daily_cap_exceeded", "req_1"))
-	want := `{"type":"error","error":{"type":"billing_error","message":"the day's \"cap\"\nis spent","code":"daily_cap_exceeded"},"request_id":"req_1"}`
+func TestErrorFrame(t *testing.T) {
+	got := string(ErrorFrame([]byte("x"), "api_error", "it \"broke\"\noff", "req_1"))
+	want := "xevent: error\ndata: " + `{"type":"error","error":{"type":"api_error","message":"it \"broke\"\noff"},"request_id":"req_1"}` + "\n\n"
 	if got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}

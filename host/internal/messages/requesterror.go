@@ -26,8 +26,8 @@ func (e *RequestError) Error() string {
 	return e.Message
 }
 
-// errorAt makes the error of JSON that is broken at an offset.
-func errorAt(b []byte, at int, what string) error {
+// SyntaxAt makes the error of JSON that is broken at an offset, a *RequestError: for dialects that are read elsewhere.
+func SyntaxAt(b []byte, at int, what string) error {
 	e := &RequestError{Message: what, Offset: at, Line: 1}
 	start := 0
 	for i, c := range b[:at] {

@@ -33,7 +33,7 @@ func (s *scanner) fail(what string) error {
 	if s.i >= len(s.b) {
 		what = "the text ends too early"
 	}
-	return errorAt(s.b, s.i, what)
+	return SyntaxAt(s.b, s.i, what)
 }
 
 func (s *scanner) space() {
@@ -287,7 +287,7 @@ func (s *scanner) str() (value, error) {
 		default:
 			r, n := utf8.DecodeRune(s.b[s.i:])
 			if r == utf8.RuneError && n == 1 {
-				return v, errorAt(s.b, s.i, "the text is not UTF-8")
+				return v, SyntaxAt(s.b, s.i, "the text is not UTF-8")
 			}
 			s.i += n
 			v.weight += runeWeight(n)

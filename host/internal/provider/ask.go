@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/ainfera-ai/router/sdk/abi"
@@ -33,9 +32,6 @@ type Ask struct {
 	Refs [][]byte
 	// Whole is the body for the verbatim lane: JSON, the host's edits made.
 	Whole []byte
-	// PassHeaders are headers of the caller's for the vendor, verbatim lane only. They pass the same filter as the
-	// guest's.
-	PassHeaders http.Header
 	// InferenceID is ours, for the log.
 	InferenceID string
 }

@@ -20,7 +20,7 @@ var forbidden = map[string]bool{
 // forbiddenPrefixes are families of such headers: AWS's are what a request is signed by, and our own are for our callers.
 var forbiddenPrefixes = []string{"proxy-", "x-forwarded-", "x-amz-security-", "x-amz-date", "x-amz-content-sha256", "x-ainfera-"}
 
-// allowed says whether a guest, or a caller on the verbatim lane, may set this header. own is the name that the
+// allowed says whether a guest may set this header. own is the name that the
 // provider's authentication uses, in any case.
 func allowed(name, value, own string) bool {
 	low := strings.ToLower(name)
@@ -56,19 +56,9 @@ func isFieldValue(s string) bool {
 	return true
 }
 
-// requestHeaders are the call's headers: the caller's that pass, then the guest's, which win. It counts what it leaves
-// out.
-func requestHeaders(pass http.Header, guest map[string]string, own string) (h http.Header, refused int) {
-	h = make(http.Header, len(pass)+len(guest)+2)
-	for name, values := range pass {
-		for _, v := range values {
-			if !allowed(name, v, own) {
-				refused++
-				continue
-			}
-			h.Add(name, v)
-		}
-	}
+// requestHeaders are the call's headers: the guest's, of which it counts those that it leaves out.
+func requestHeaders(guest map[string]string, own string) (h http.Header, refused int) {
+	h = make(http.Header, len(guest)+2)
 	for name, v := range guest {
 		if !allowed(name, v, own) {
 			refused++

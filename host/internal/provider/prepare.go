@@ -117,12 +117,8 @@ func (p *Prepared) take(out *outline) error {
 	if err != nil {
 		return p.fault("open", fmt.Errorf("%w: %w", errContract, err))
 	}
-	var pass http.Header
-	if p.ask.Verbatim {
-		pass = p.ask.PassHeaders
-	}
 	p.method, p.url, p.body, p.framing, p.dropped = out.Method, target, out.body, out.Framing, out.dropped
-	p.header, p.refused = requestHeaders(pass, out.Headers, p.up.ownHeader)
+	p.header, p.refused = requestHeaders(out.Headers, p.up.ownHeader)
 	if dropped {
 		p.refused++
 	}

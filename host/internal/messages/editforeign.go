@@ -1,0 +1,52 @@
+package messages
+
+import "github.com/tidwall/gjson"
+
+// mend changes what Anthropic's API refuses in a body that was not written for it. stripped says that thinking blocks
+// were taken out of the last assistant turn.
+func (e *editor) mend(stripped bool) {
+	if gjson.GetBytes(e.r.Raw("output_config"), "format.type").Str == "json_object" { // a form that it doesn't have
+		e.remove("output_config")
+	}
+	if e.thinks() && (e.forced() || e.r.EndsInToolResult && (stripped || !e.lastTurnThought())) {
+		e.noThinking()
+	}
+	hot := e.r.Raw("temperature")
+	if e.thinks() { // it then wants all of these as they are by default
+		for _, name := range []string{"temperature", "top_p", "top_k"} {
+			e.remove(name)
+		}
+		return
+	}
+	if hot != nil && e.r.Raw("top_p") != nil { // newer models take the one or the other
+		e.remove("top_p")
+	}
+	if gjson.ParseBytes(hot).Num > 1 { // OpenAI's go to 2
+		e.set("temperature", []byte("1"), Lowered)
+	}
+}
+
+// thinks says whether the body asks for thinking, as it is after the changes so far.
+func (e *editor) thinks() bool {
+	if c, changed := e.find("thinking"); changed {
+		return c.value != nil
+	}
+	return e.r.Thinking.Wanted()
+}
+
+// forced says that a tool must be called, at which a model may not think.
+func (e *editor) forced() bool {
+	kind := gjson.GetBytes(e.r.Raw("tool_choice"), "type").Str
+	return kind == "any" || kind == "tool"
+}
+
+// lastTurnThought says whether the assistant's turn that the tool results answer holds thinking. The caller of another
+// dialect need not have sent it back.
+func (e *editor) lastTurnThought() bool {
+	for _, t := range e.r.thoughts {
+		if t.message >= e.r.Messages-2 {
+			return true
+		}
+	}
+	return false
+}
