@@ -32,6 +32,7 @@ var arrows = []arrow{
 	{"host/internal/", "host/internal/gateway", []string{}, "the gateway sees the rooms; none of them has heard of HTTP's front"},
 	{"host/internal/route", "host/internal/provider", nil, "a decision is made before anybody is asked"},
 	{"host/internal/messages", "host/internal/", []string{"host/internal/framing"}, "the grammar is the same whoever uses it"},
+	{"host/internal/chat", "host/internal/", []string{"host/internal/framing", "host/internal/messages"}, "a dialect is a way of saying what messages holds, and knows of nothing else"},
 	{"host/internal/capture", "host/internal/", []string{"host/internal/money"}, "the books are written by a call, they do not know how it went"},
 	{"host/internal/money", "", nil, "arithmetic"},
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"github.com/ainfera-ai/router/host/internal/messages"
+	"github.com/ainfera-ai/router/host/internal/route"
 	"github.com/ainfera-ai/router/sdk/jwrite"
 )
 
@@ -10,14 +11,16 @@ type anthropic struct{}
 
 var _ dialect = anthropic{}
 
-func (anthropic) parse(body []byte) (*messages.Request, []string, error) {
+func (anthropic) parse(body []byte) (*asked, error) {
 	req, err := messages.ParseRequest(body)
-	return req, nil, err
+	return &asked{req: req}, err
 }
 
 func (anthropic) native() bool { return true }
 
-func (anthropic) lane(_ *call, _ string, l lane) lane { return l }
+func (anthropic) lane(_ *call, _ *route.Entry, _ string, l lane) lane { return l }
+
+func (anthropic) field(name string) string { return name }
 
 func (anthropic) ping() []byte { return messages.PingFrame }
 
@@ -31,6 +34,9 @@ func (anthropic) errorBody(e *apiError, requestID string) []byte {
 	b = jwrite.AppendString(append(b, `,"message":`...), e.message)
 	b = jwrite.AppendString(append(b, `,"code":`...), e.code)
 	b = e.appendDetails(b)
+	if e.param != "" {
+		b = jwrite.AppendString(jwrite.AppendKey(b, "param"), e.param)
+	}
 	b = jwrite.AppendString(append(b, `},"request_id":`...), requestID)
 	return append(b, '}')
 }

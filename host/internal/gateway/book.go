@@ -73,6 +73,7 @@ func (c *call) book(cand *route.Candidate, provider string) error {
 	booked, err := c.s.cfg.Books.Begin(ctx, b)
 	c.s.cfg.Metrics.Booked(time.Since(began))
 	if tooMuch(err) && c.cheaperBehind(cand) {
+		c.unpaid = err
 		return errTooDear // the session's model came first, say, and one behind it can still be paid for
 	}
 	if err != nil {

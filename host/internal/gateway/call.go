@@ -30,17 +30,18 @@ type call struct {
 	start   time.Time
 	id      string // request id
 
-	agent   *capture.Agent
-	body    []byte // as the caller sent it
-	req     *messages.Request
-	dropped []string // fields of the caller's for which the dialect has no place
-	facts   route.Call
-	plan    *route.Plan
+	agent *capture.Agent
+	body  []byte // as the caller sent it
+	asked *asked
+	req   *messages.Request // asked's
+	facts route.Call
+	plan  *route.Plan
 
 	inferenceID, receiptID string
 	requestHash            string
 	booked                 Booking // nil until the decision and the hold are durable
 	hold                   int64   // micro-USD, as booked
+	unpaid                 error   // the books' no to a candidate who was passed over for one who is cheaper
 	attempts               []capture.Attempt
 	faulted                map[string]bool // digests of modules that failed on this input
 
@@ -159,16 +160,22 @@ func (c *call) read() error {
 
 // parse makes a Messages request of the body, whatever dialect it is in.
 func (c *call) parse() error {
-	var err error
-	c.req, c.dropped, err = c.dialect.parse(c.body)
+	asked, err := c.dialect.parse(c.body)
 	var bad *messages.RequestError
-	if errors.As(err, &bad) {
+	var known *apiError
+	switch {
+	case errors.As(err, &bad):
 		e := fail(codeInvalidRequest, bad.Error())
 		e.param = bad.Param
 		return e
-	}
-	if err != nil {
+	case errors.As(err, &known):
+		return known
+	case err != nil:
 		return fmt.Errorf("parse request: %w", err)
+	}
+	c.asked, c.req = asked, asked.req
+	if id := c.req.AgentID; id != "" && id != c.agent.ID && id != c.agent.Name {
+		return fail(codeNotFound, "agent_id: there is no such agent for this key") // whoever else has one of that id
 	}
 	return nil
 }
@@ -184,6 +191,9 @@ func (c *call) admit() error {
 	c.facts = c.factsOf()
 	if c.agent.Status != schema.AgentActive {
 		return c.reject(fail(codeAgentNotActive, "agent "+c.agent.Name+" is "+c.agent.Status+": its operator can resume it"), nil)
+	}
+	if what := c.asked.unsupported; what != "" {
+		return c.reject(fail(codeAdapterRefused, what), nil)
 	}
 	allow, err := c.s.cfg.Books.Allowance(c.r.Context(), c.agent)
 	if err != nil {

@@ -164,9 +164,9 @@ func (e *apiError) write(w http.ResponseWriter, d dialect, requestID string) {
 	_, _ = w.Write(body) // the caller may be gone; the log line has what it was told
 }
 
-// appendDetails appends what there is beside code and message, as further fields of an object.
+// appendDetails appends what the vendors' own errors have no word for, as further fields of an object.
 func (e *apiError) appendDetails(b []byte) []byte {
-	for _, f := range [...]struct{ k, v string }{{"backend", e.backend}, {"hint", e.hint}, {"param", e.param}} {
+	for _, f := range [...]struct{ k, v string }{{"backend", e.backend}, {"hint", e.hint}} {
 		if f.v != "" {
 			b = jwrite.AppendString(jwrite.AppendKey(b, f.k), f.v)
 		}

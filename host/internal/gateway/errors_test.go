@@ -8,6 +8,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/ainfera-ai/router/host/internal/capture"
+	"github.com/ainfera-ai/router/host/internal/messages"
+	"github.com/ainfera-ai/router/host/internal/route"
 	"github.com/ainfera-ai/router/schema"
 	"github.com/ainfera-ai/router/sdk/abi"
 )
@@ -134,6 +136,41 @@ func TestEveryAdapterRefuses(t *testing.T) {
 	}
 	if entries, err := r.books.Ledger(t.Context(), r.agent.ID, 10); err != nil || len(entries) != 0 {
 		t.Errorf("ledger %v, %v", entries, err)
+	}
+	r.clean()
+}
+
+// TestOneIsKeptOutAndTheOthersRefuse is no refusal of everybody's: the one who wasn't asked might have taken it, and may be
+// asked again soon.
+func TestOneIsKeptOutAndTheOthersRefuse(t *testing.T) {
+	r := newRig(t)
+	r.guests["t"].refuse = abi.ErrFeatureUnsupported
+	for _, m := range []string{"v1", "v2"} {
+		r.serve(m, answer(429, `{}`, "Retry-After", "30"))
+	}
+	r.post(ask("ainfera-inference", false)) // after which both are kept out
+	r.tried()
+	resp, body := r.post(ask("ainfera-inference", false))
+	if resp.StatusCode != 503 || gjson.Get(body, "error.code").String() != codeAllFailed || resp.Header.Get("Retry-After") != "30" || r.tried() != "" {
+		t.Errorf("got %d %v %s", resp.StatusCode, resp.Header, body)
+	}
+	if row := r.row(resp); row.Status != schema.StatusFailedProviderError || row.HoldMicroUSD != 0 {
+		t.Errorf("row %+v", row)
+	}
+	r.clean()
+}
+
+// TestOneIsTooDearAndTheOthersRefuse says what is true of the one who would have served: it can't be paid for.
+func TestOneIsTooDearAndTheOthersRefuse(t *testing.T) {
+	r := newRig(t)
+	r.guests["v"].refuse, r.guests["t"].refuse, r.guests["t"].takes = abi.ErrFeatureUnsupported, abi.ErrFeatureUnsupported, "up-t2"
+	a, key := r.newAgent(capture.NewAgent{Name: "poor", WalletMode: schema.WalletPrepaid, BalanceMicroUSD: 1})
+	// The dearest model comes first for who has its signature, and others behind it are cheaper.
+	r.server.world.Load().Router.Served(&route.Call{AgentID: a.ID}, "t2", messages.HashSignature([]byte("t2's")), 0)
+	body := `{"model":"ainfera-inference","max_tokens":10,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"so","signature":"t2's"},{"type":"text","text":"a"}]},{"role":"user","content":"b"}]}`
+	resp, text := r.post(body, "X-Api-Key", key)
+	if resp.StatusCode != 402 || gjson.Get(text, "error.code").String() != codeInsufficientFunds || r.tried() != "" {
+		t.Errorf("got %d %s", resp.StatusCode, text)
 	}
 	r.clean()
 }

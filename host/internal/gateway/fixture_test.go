@@ -35,6 +35,7 @@ type guest struct {
 	verbatim bool
 	dropped  []string
 	refuse   string                     // an error kind with which it refuses every request
+	takes    string                     // the vendor's name of the one model for which it doesn't
 	panics   string                     // text at which it panics
 	end      func(abi.EndReason) string // usage, as JSON
 }
@@ -57,7 +58,7 @@ func (s *guestStream) add(kind abi.Kind, payload string) {
 
 func (s *guestStream) Open(recs ...abi.Record) ([]byte, error) {
 	s.out = abi.AppendBatch(s.out[:0], 1)
-	if s.g.refuse != "" {
+	if s.g.refuse != "" && gjson.GetBytes(recs[0].Payload, "model").String() != s.g.takes {
 		s.add(abi.KindRefuse, fmt.Sprintf(`{"kind":%q,"message":"not for this vendor"}`, s.g.refuse))
 		return s.out, nil
 	}

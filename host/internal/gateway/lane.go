@@ -7,6 +7,7 @@ import (
 
 	"github.com/ainfera-ai/router/host/internal/messages"
 	"github.com/ainfera-ai/router/host/internal/provider"
+	"github.com/ainfera-ai/router/host/internal/route"
 	"github.com/ainfera-ai/router/sdk/abi"
 )
 
@@ -22,23 +23,23 @@ type lane interface {
 	done() bool
 	// closing ends an answer whose connection broke, if the frames that end it are all that it lacks.
 	closing() ([]byte, bool)
-	// whole is the answer to a call that isn't streamed, once it is finished.
-	whole() []byte
+	// whole is the answer to a call that isn't streamed, once it is finished. It is asked for once.
+	whole() ([]byte, error)
 	// result is what is known of the answer so far.
 	result() messages.Result
 }
 
 // lane is the verbatim one where the vendor speaks Anthropic, the translated one elsewhere, with the caller's dialect in
 // front of it.
-func (c *call) lane(ask *provider.Ask, slug string) lane {
+func (c *call) lane(ask *provider.Ask, cand *route.Candidate, dep route.Deployment) lane {
 	var l lane
 	if ask.Verbatim {
 		l = &verbatim{tap: messages.NewTap(), stream: c.req.Stream}
 	} else {
-		l = &translated{w: messages.NewWriter(messages.WriterConfig{ID: "msg_" + plainID(c.inferenceID), Model: slug,
+		l = &translated{w: messages.NewWriter(messages.WriterConfig{ID: "msg_" + plainID(c.inferenceID), Model: cand.Entry.Slug,
 			EstimatedInputTokens: c.req.EstimatedInputTokens, Accumulate: !c.req.Stream})}
 	}
-	return c.dialect.lane(c, slug, l)
+	return c.dialect.lane(c, cand.Entry, dep.Provider, l)
 }
 
 // translated is a guest's events put into the Anthropic grammar.
@@ -77,7 +78,7 @@ func (l *translated) done() bool { return false }
 // closing is never possible: a break behind the stop reason reaches this lane as the body's end.
 func (l *translated) closing() ([]byte, bool) { return nil, false }
 
-func (l *translated) whole() []byte { return l.w.Message() }
+func (l *translated) whole() ([]byte, error) { return l.w.Message(), nil }
 
 func (l *translated) result() messages.Result { return l.w.Result() }
 
@@ -179,6 +180,6 @@ func (l *verbatim) closing() ([]byte, bool) {
 	return l.tap.Closing(nil)
 }
 
-func (l *verbatim) whole() []byte { return l.doc }
+func (l *verbatim) whole() ([]byte, error) { return l.doc, nil }
 
 func (l *verbatim) result() messages.Result { return l.tap.Result() }

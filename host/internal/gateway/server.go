@@ -142,6 +142,7 @@ func (s *Server) routes() *mux.Router {
 	m.HandleFunc("/", s.root).Methods(http.MethodGet)
 	m.HandleFunc("/health", s.health).Methods(http.MethodGet)
 	m.HandleFunc("/v1/messages", s.calls(anthropic{})).Methods(http.MethodPost)
+	m.HandleFunc("/v1/chat/completions", s.calls(openai{})).Methods(http.MethodPost)
 	m.HandleFunc("/v1/models", s.models).Methods(http.MethodGet)
 	m.HandleFunc("/v1/providers", s.providers).Methods(http.MethodGet)
 	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -135,7 +135,7 @@ func (c *call) charge(won *winner) int64 {
 
 // reply sends a whole answer at once.
 func (c *call) reply(won *winner) error {
-	body := won.lane.whole()
+	body := won.pending
 	c.heads(won)
 	c.ttft = c.s.cfg.Now().Sub(c.start)
 	c.head("Content-Type", "application/json")

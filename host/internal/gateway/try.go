@@ -24,7 +24,7 @@ type winner struct {
 	deploy  route.Deployment
 	answer  *provider.Answer
 	lane    lane
-	pending []byte // what the lane has made for the caller so far
+	pending []byte // what the lane has made for the caller so far: the beginning of a stream, or the whole answer
 	ended   bool   // the vendor's answer is over
 	broke   error  // how it failed after it had opened, before anything was sent
 	dropped []string
@@ -105,11 +105,7 @@ func (c *call) attempt(cand *route.Candidate, dep route.Deployment) (*winner, er
 	if c.faulted != nil && c.faulted[up.Module()] {
 		return nil, errSkip // before it is asked to build the request: that may be what it failed at
 	}
-	ask, edits, err := c.ask(up, cand, dep)
-	if err != nil {
-		te := &tryError{reason: abi.ErrAPI, message: "the request could not be prepared", fallsOver: true, cause: fmt.Errorf("edit the body: %w", err)}
-		return nil, c.note(cand, dep, started, te, false)
-	}
+	ask, edits := c.ask(up, cand, dep)
 	prep, err := up.Prepare(c.r.Context(), ask)
 	if err != nil {
 		return nil, c.note(cand, dep, started, c.judge(err), false)
@@ -123,7 +119,7 @@ func (c *call) attempt(cand *route.Candidate, dep route.Deployment) (*winner, er
 		return nil, errSkip
 	}
 	won := &winner{cand: cand, deploy: dep, module: prep.Module(), edits: edits,
-		dropped: c.droppedFor(cand, prep), lane: c.lane(ask, cand.Entry.Slug)}
+		dropped: c.droppedFor(cand, prep), lane: c.lane(ask, cand, dep)}
 	if won.answer, err = prep.Send(c.r.Context()); err != nil {
 		te := c.judge(err)
 		if c.ended() != nil && prep.Try().Connect > 0 {
@@ -172,39 +168,60 @@ func (c *call) abandoned(won *winner, te *tryError) {
 
 // droppedFor are the fields of the request that the one who serves is not sent, whoever left them out.
 func (c *call) droppedFor(cand *route.Candidate, prep *provider.Prepared) []string {
-	list := slices.Clone(c.dropped)
+	list := slices.Clone(c.asked.dropped)
 	if cand.DropThinking {
-		list = append(list, "thinking")
+		list = append(list, c.dialect.field("thinking"))
 	}
-	return append(list, prep.Dropped()...)
+	for _, name := range prep.Dropped() {
+		list = append(list, c.dialect.field(name))
+	}
+	return list
 }
 
 // ask is what the adapter is told of the call. The body is edited as the specification lists, and not otherwise.
-func (c *call) ask(up *provider.Upstream, cand *route.Candidate, dep route.Deployment) (*provider.Ask, []string, error) {
+func (c *call) ask(up *provider.Upstream, cand *route.Candidate, dep route.Deployment) (*provider.Ask, []string) {
 	e := cand.Entry
-	spec := messages.EditSpec{Model: dep.Upstream, MaxTokens: int64(e.MaxOutput), Thinking: messages.ThinkingForm(e.ThinkingForm),
-		DefaultMaxTokens: int64(cand.MaxTokens), StripThinking: c.foreign(e)}
-	if cand.DropThinking {
-		spec.Thinking = messages.NoThinking
-	}
 	ask := &provider.Ask{Op: abi.OpChat, Stream: c.req.Stream, Verbatim: up.Feature("verbatim"), Thinking: e.CanThink, Model: dep.Upstream,
 		Slug: e.Slug, MaxTokens: cand.MaxTokens, MaxOutput: e.MaxOutput, Version: c.r.Header.Get("Anthropic-Version"),
 		Beta: c.r.Header.Values("Anthropic-Beta"), InferenceID: c.inferenceID}
+	spec := c.edits(cand, ask)
 	var edits []messages.Edit
-	var err error
 	if ask.Verbatim {
-		ask.Whole, edits, err = c.req.Edit(spec)
+		ask.Whole, edits = c.req.Edit(spec)
 	} else {
-		ask.Body, ask.Refs, edits, err = c.req.EditSegments(spec)
+		ask.Body, ask.Refs, edits = c.req.EditSegments(spec)
 	}
-	return ask, listed(edits), err
+	return ask, c.listed(edits)
 }
 
+// edits is what must change in the request on its way to an entry.
+func (c *call) edits(cand *route.Candidate, ask *provider.Ask) messages.EditSpec {
+	e := cand.Entry
+	spec := messages.EditSpec{Model: ask.Model, MaxTokens: int64(e.MaxOutput), Thinking: messages.ThinkingForm(e.ThinkingForm),
+		DefaultMaxTokens: int64(cand.MaxTokens)}
+	if cand.DropThinking {
+		spec.Thinking = messages.NoThinking
+	}
+	spec.Foreign = ask.Verbatim && !c.dialect.native()
+	if spec.Foreign && spec.DefaultMaxTokens == 0 {
+		spec.DefaultMaxTokens = defaultMaxTokens
+	}
+	spec.StripThinking = c.foreign(e, spec.Foreign)
+	return spec
+}
+
+// defaultMaxTokens is asked for where neither the caller nor the catalogue's entry has a limit and the API insists on one.
+const defaultMaxTokens = 4096
+
 // foreign says which thinking of the history the entry must not be sent: what another model is known to have signed, and
-// what nobody has. A caller that pinned its model is left to know what it sends.
-func (c *call) foreign(e *route.Entry) func(signature []byte) bool {
+// what nobody has. A caller that pinned its model is left to know what it sends, but for one who need not know that
+// thinking is signed.
+func (c *call) foreign(e *route.Entry, translated bool) func(signature []byte) bool {
 	if !c.plan.Routed {
-		return nil
+		if !translated {
+			return nil
+		}
+		return func(signature []byte) bool { return len(signature) == 0 }
 	}
 	return func(signature []byte) bool {
 		if len(signature) == 0 {
@@ -217,13 +234,13 @@ func (c *call) foreign(e *route.Entry) func(signature []byte) bool {
 
 // listed are the edits that a caller is told of: not the model's name, which every routed call has changed, and not our
 // own fields.
-func listed(edits []messages.Edit) []string {
+func (c *call) listed(edits []messages.Edit) []string {
 	var out []string
 	for _, e := range edits {
 		switch e.Field {
 		case "model", "routing_hint", "task_type", "agent_id":
 		default:
-			out = append(out, e.Field+" "+string(e.Action))
+			out = append(out, c.dialect.field(e.Field)+" "+string(e.Action))
 		}
 	}
 	return out
@@ -237,6 +254,9 @@ func (c *call) first(won *winner) error {
 		if errors.Is(err, io.EOF) {
 			won.ended = true
 			tail, err := won.lane.finish()
+			if err == nil && !c.req.Stream {
+				tail, err = won.lane.whole()
+			}
 			won.pending = append(won.pending, tail...)
 			return c.opened(won, err)
 		}
@@ -332,7 +352,13 @@ func (c *call) unserved(te *tryError) error {
 
 // exhausted is the error of a call whose candidates are all spent. soonest is when the first of them may be tried again.
 func (c *call) exhausted(te *tryError, soonest time.Duration) error {
-	if te != nil && te.refused && c.booked == nil {
+	switch {
+	case te == nil || !te.refused || c.booked != nil:
+	case soonest > 0: // one was not asked, and might have taken it: the others' refusal is not everybody's
+		te = nil
+	case c.unpaid != nil: // one took it, and can't be paid for
+		return c.notBooked(c.unpaid)
+	default:
 		return c.reject(refusedByAdapters(te, c.plan), c.plan)
 	}
 	if te == nil {
