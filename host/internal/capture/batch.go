@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ainfera-ai/router/host/internal/proof"
 	"github.com/ainfera-ai/router/schema"
 )
 
@@ -15,6 +16,7 @@ type batch struct {
 	now time.Time
 	// careful is set when an operation runs by itself after a batch failed: it must look before it writes.
 	careful bool
+	// signer is the key that was in force as the transaction began, and is for all of it.
 	signer  *Signer
 	hostID  string
 	rows    map[*statement][]any
@@ -37,6 +39,7 @@ type account struct {
 	perCall, daily *int64
 	mode           string
 	balance        int64
+	entry          string // the id of the wallet's last entry
 	seq            int64
 	head           string
 	// What the transaction did with it.
@@ -113,7 +116,7 @@ func (b *batch) query(st *statement, params []any, each func(row []driver.Value)
 func (b *batch) readAccount(row []driver.Value) error {
 	b.accounts[asText(row[0])] = &account{
 		agentID: asText(row[0]), seq: asInt(row[1]), head: asText(row[2]), status: asText(row[3]),
-		perCall: asIntOrNil(row[4]), daily: asIntOrNil(row[5]), mode: asText(row[6]), balance: asInt(row[7]),
+		perCall: asIntOrNil(row[4]), daily: asIntOrNil(row[5]), mode: asText(row[6]), balance: asInt(row[7]), entry: asText(row[8]),
 	}
 	return nil
 }
@@ -149,18 +152,20 @@ func (b *batch) add(st *statement, params ...any) {
 	b.rows[st] = append(b.rows[st], params...)
 }
 
-// entry moves money: the one place where a balance changes, so that it is always the sum of its entries.
+// entry moves money: the one place where a balance changes, so that it is always the sum of its entries. A wallet's
+// entries sort by their ids in the order in which they were booked, whatever the clocks of the hosts that booked them.
 func (b *batch) entry(a *account, inferenceID, kind string, amount int64, note string, at time.Time) {
 	a.balance += amount
 	a.paid = true
-	b.add(insertEntry, a.agentID, NewID(), text(inferenceID), kind, amount, a.balance, text(note), at)
+	a.entry = idAfter(a.entry)
+	b.add(insertEntry, a.agentID, a.entry, text(inferenceID), kind, amount, a.balance, text(note), at)
 }
 
 // event gives an event its place in the agent's chain.
 func (b *batch) event(a *account, eventType string, payload []byte, at time.Time) {
 	previous := a.head
 	a.seq++
-	a.head = EventHash(previous, payload)
+	a.head = proof.EventHash(previous, payload)
 	a.appended = true
 	b.add(insertEvent, a.agentID, a.seq, eventType, string(payload), text(previous), a.head, at)
 }
@@ -244,9 +249,9 @@ func (b *batch) forget() {
 	clear(b.days)
 }
 
-func newBatch(signer *Signer, hostID string) *batch {
+func newBatch(hostID string) *batch {
 	return &batch{
-		signer: signer, hostID: hostID, keysHeld: map[string]bool{}, accounts: map[string]*account{}, days: map[dayKey]*day{}, rows: map[*statement][]any{},
+		hostID: hostID, keysHeld: map[string]bool{}, accounts: map[string]*account{}, days: map[dayKey]*day{}, rows: map[*statement][]any{},
 	}
 }
 

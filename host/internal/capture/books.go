@@ -30,6 +30,9 @@ type Config struct {
 	Now func() time.Time
 	// KeepBodies keeps the bodies that a Begin and a Completion carry.
 	KeepBodies bool
+	// RootInterval is how often a root over the audit chains is signed, by one host of the fleet, when a chain has moved.
+	// Defaults to a minute.
+	RootInterval time.Duration
 	// Command opens the books beside a running host, for a command of the operator's: it holds no lease, ends no
 	// orphans, applies no journal, and can't Begin.
 	Command bool
@@ -45,8 +48,10 @@ type Books struct {
 	db     *bun.DB
 	engine engine
 	writer *writer
-	signer *Signer
-	host   host
+	signer atomic.Pointer[Signer]
+	// retireDue is set while a key that no longer signs is not retired in the store. It is for whoever holds the lock.
+	retireDue bool
+	host      host
 	// applied are the versions of the tables that this start migrated.
 	applied []migrations.Version
 
@@ -97,6 +102,9 @@ func withDefaults(c Config) (Config, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.RootInterval == 0 {
+		c.RootInterval = time.Minute
+	}
 	if path, ok := sqlitePath(c.DSN); ok && c.Dir == "" {
 		c.Dir = filepath.Dir(path)
 	}
@@ -120,9 +128,11 @@ func (b *Books) start(ctx context.Context) (secret string, err error) {
 	for _, v := range b.applied {
 		b.log.Info("tables migrated", "version", v.Version, "name", v.Name)
 	}
-	if b.signer, err = openSigner(b.config.Dir, b.config.Command); err != nil {
+	signer, err := openSigner(b.config.Dir, b.config.Command)
+	if err != nil {
 		return secret, err
 	}
+	b.signer.Store(signer)
 	if b.journal, err = openJournal(b.config.Dir, b.log.Named("journal")); err != nil {
 		return secret, err
 	}
@@ -131,7 +141,7 @@ func (b *Books) start(ctx context.Context) (secret string, err error) {
 	if b.config.wrap != nil {
 		b.engine = b.config.wrap(b.engine)
 	}
-	b.writer = newWriter(b.engine, b.config.Now, b.signer, b.host.id, b.committed)
+	b.writer = newWriter(b.engine, b.config.Now, b.signer.Load, b.host.id, b.committed)
 	if b.config.Command {
 		return secret, nil
 	}
@@ -242,7 +252,7 @@ type Status struct {
 func (b *Books) Status(ctx context.Context) (Status, error) {
 	s := Status{
 		Store: "postgres", HostID: b.host.id, Migrated: len(b.applied), Queued: len(b.writer.queue),
-		Journaled: b.journal.pending(), SigningKeyID: b.signer.KeyID(),
+		Journaled: b.journal.pending(), SigningKeyID: b.Signer().KeyID(),
 	}
 	if _, ok := sqlitePath(b.config.DSN); ok {
 		s.Store = "sqlite"

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ainfera-ai/router/host/internal/pgtest"
+	"github.com/ainfera-ai/router/host/internal/proof"
 	"github.com/ainfera-ai/router/schema"
 )
 
@@ -201,7 +202,7 @@ func checkEvents(t *testing.T, b *Books, agentID, wantEvent string) {
 	var types []string
 	for _, e := range events {
 		types = append(types, e.EventType)
-		canonical, err := Canonical(e.Payload)
+		canonical, err := proof.Canonical(e.Payload)
 		if err != nil || string(canonical) != string(e.Payload) {
 			t.Errorf("payload of %s is not canonical: %s", e.EventType, e.Payload)
 		}
@@ -213,7 +214,7 @@ func checkEvents(t *testing.T, b *Books, agentID, wantEvent string) {
 	if !strings.Contains(string(events[3].Payload), wantEvent) {
 		t.Errorf("got %s, want %s in it", events[3].Payload, wantEvent)
 	}
-	if r := VerifyChain(events); !r.Valid {
+	if r := proof.VerifyChain(events); !r.Valid {
 		t.Errorf("got a broken chain: %s", r.Reason)
 	}
 }
@@ -224,11 +225,11 @@ func checkReceipt(t *testing.T, b *Books, c *Call, status string) {
 		t.Fatalf("got receipt %+v, %v", r, err)
 	}
 	// It was signed as it was written, and is verified in canonical form: the two are the same.
-	if err := VerifySigned(r.Document, b.Signer().Public()); err != nil || !strings.Contains(string(r.Document), `"status":"`+status+`"`) {
+	if err := proof.VerifySigned(r.Document, b.Signer().Public()); err != nil || !strings.Contains(string(r.Document), `"status":"`+status+`"`) {
 		t.Errorf("receipt: %v: %s", err, r.Document)
 	}
 	tampered := strings.Replace(string(r.Document), `"output_tokens":20`, `"output_tokens":21`, 1)
-	if err := VerifySigned([]byte(tampered), b.Signer().Public()); err == nil {
+	if err := proof.VerifySigned([]byte(tampered), b.Signer().Public()); err == nil {
 		t.Error("a receipt with another usage verifies")
 	}
 }
@@ -261,7 +262,7 @@ func TestReject(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, e := range events[len(events)-2:] {
-				canonical, _ := Canonical(e.Payload)
+				canonical, _ := proof.Canonical(e.Payload)
 				if e.EventType != event || string(canonical) != string(e.Payload) {
 					t.Errorf("got %s %s, want a canonical %s", e.EventType, e.Payload, event)
 				}

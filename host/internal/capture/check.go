@@ -2,12 +2,13 @@ package capture
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/uptrace/bun"
 
+	"github.com/ainfera-ai/router/host/internal/proof"
 	"github.com/ainfera-ai/router/schema"
 )
 
@@ -56,59 +57,73 @@ var rules = []rule{
 		WHERE outcome_status NOT IN ` + dispatched + ` AND inference_id IS NOT NULL`},
 	{"an outcome and its inference disagree on the status", `SELECT o.id FROM routing_outcomes o
 		JOIN inferences i ON i.outcome_id = o.id WHERE o.outcome_status <> i.status`},
-	{"an ended call has no settle or refund", `SELECT i.id FROM inferences i LEFT JOIN
-		(SELECT inference_id, count(*) AS n FROM ledger_entries WHERE kind IN ('settle', 'refund') GROUP BY inference_id) e
-		ON e.inference_id = i.id WHERE i.status <> 'pending' AND coalesce(e.n, 0) <> 1`},
-	{"a call's entries do not come to its cost", `SELECT i.id FROM inferences i LEFT JOIN
-		(SELECT inference_id, sum(amount_micro_usd) AS total FROM ledger_entries GROUP BY inference_id) e
-		ON e.inference_id = i.id WHERE coalesce(e.total, 0) <> CASE WHEN i.status = 'pending' THEN -i.hold_micro_usd
-		ELSE i.uncollected_micro_usd - i.cost_micro_usd END`},
-	{"a wallet's entries do not come to its balance", `SELECT w.agent_id FROM wallets w LEFT JOIN
-		(SELECT agent_id, sum(amount_micro_usd) AS total FROM ledger_entries GROUP BY agent_id) e
-		ON e.agent_id = w.agent_id WHERE coalesce(e.total, 0) <> w.balance_micro_usd`},
-	{"a prepaid wallet is below zero", `SELECT agent_id FROM wallets WHERE mode = 'prepaid' AND balance_micro_usd < 0`},
-	{"an agent's days do not hold what its open calls hold", `SELECT d.agent_id FROM
-		(SELECT agent_id, sum(held_micro_usd) AS held FROM daily_spend GROUP BY agent_id) d LEFT JOIN
-		(SELECT agent_id, sum(hold_micro_usd) AS held FROM inferences WHERE status = 'pending' GROUP BY agent_id) i
-		ON i.agent_id = d.agent_id WHERE d.held <> coalesce(i.held, 0)`},
-	{"an agent's days do not come to what its calls cost", `SELECT d.agent_id FROM
-		(SELECT agent_id, sum(spent_micro_usd) AS spent FROM daily_spend GROUP BY agent_id) d LEFT JOIN
-		(SELECT agent_id, sum(cost_micro_usd) AS spent FROM inferences GROUP BY agent_id) i
-		ON i.agent_id = d.agent_id WHERE d.spent <> coalesce(i.spent, 0)`},
 	{"an ended call has no receipt", `SELECT i.id FROM inferences i LEFT JOIN receipts r ON r.id = i.receipt_id
 		WHERE i.status <> 'pending' AND r.id IS NULL`},
-	{"a receipt's place in the audit chain holds something else", `SELECT r.id FROM receipts r LEFT JOIN audit_events e
-		ON e.agent_id = r.agent_id AND e.seq = r.audit_seq WHERE coalesce(e.event_type, '') <> 'receipt.created'`},
-	{"a chain's head is not its last event", `SELECT h.agent_id FROM audit_heads h LEFT JOIN audit_events e
-		ON e.agent_id = h.agent_id AND e.seq = h.seq WHERE h.seq > 0 AND coalesce(e.event_hash, '') <> h.event_hash`},
 }
 
-// Check asserts over the whole store what the books promise: the invariant, the money and every audit chain. It reads
-// one moment, so that it may run while calls are taken. What is broken is in the report; an error means that the store
-// could not be read.
+// Check asserts over the whole store what the books promise: the invariant, the money as CheckLedger does, and every
+// audit chain with its receipts, heads and roots as Verify does. It reads one moment, so that it may run while calls are
+// taken. What is broken is in the report; an error means that the store could not be read.
 func (b *Books) Check(ctx context.Context) (Report, error) {
-	options := &sql.TxOptions{ReadOnly: true}
-	if _, ok := sqlitePath(b.config.DSN); !ok {
-		options.Isolation = sql.LevelRepeatableRead
-	}
-	tx, err := b.db.BeginTx(ctx, options)
-	if err != nil {
-		return Report{}, fmt.Errorf("check: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }() // it only read
 	var r Report
-	if err := r.count(ctx, tx); err != nil {
+	err := b.snapshot(ctx, func(tx bun.Tx) error {
+		if err := r.count(ctx, tx); err != nil {
+			return err
+		}
+		for _, rule := range rules {
+			if err := r.apply(ctx, tx, rule); err != nil {
+				return fmt.Errorf("that never %s: %w", rule.name, err)
+			}
+		}
+		f := folded{}
+		if _, err := checkLedger(ctx, tx, f.add); err != nil {
+			return fmt.Errorf("the ledger: %w", err)
+		}
+		v := proof.NewVerifier(proof.Options{}, f.add)
+		if err := verify(ctx, tx, b.config.Now(), ExportScope{}, v); err != nil {
+			return fmt.Errorf("the audit chains: %w", err)
+		}
+		for _, v := range f.list {
+			r.report(*v)
+		}
+		return nil
+	})
+	if err != nil {
 		return r, fmt.Errorf("check: %w", err)
 	}
-	for _, rule := range rules {
-		if err := r.apply(ctx, tx, rule); err != nil {
-			return r, fmt.Errorf("check that never %s: %w", rule.name, err)
-		}
-	}
-	if err := r.chains(ctx, tx); err != nil {
-		return r, fmt.Errorf("check the audit chains: %w", err)
-	}
 	return r, nil
+}
+
+// folded are findings gathered by their rule, in the order in which the rules first came.
+type folded struct {
+	list []*Violation
+}
+
+func (f *folded) add(found proof.Finding) {
+	i := slices.IndexFunc(f.list, func(v *Violation) bool { return v.Rule == found.Rule })
+	if i < 0 {
+		i = len(f.list)
+		f.list = append(f.list, &Violation{Rule: found.Rule})
+	}
+	f.list[i].add(found.Where())
+}
+
+// Verify judges the store's own audit records as an export of them would be judged.
+func (b *Books) Verify(ctx context.Context, scope ExportScope, v *proof.Verifier) error {
+	err := b.snapshot(ctx, func(tx bun.Tx) error { return verify(ctx, tx, b.config.Now(), scope, v) })
+	if err != nil {
+		return fmt.Errorf("verify the audit chains: %w", err)
+	}
+	return nil
+}
+
+func verify(ctx context.Context, db bun.IDB, now time.Time, scope ExportScope, v *proof.Verifier) error {
+	if err := export(ctx, db, now, scope, v.Put); err != nil {
+		return err
+	}
+	v.End()
+	v.Finish()
+	return nil
 }
 
 func (r *Report) count(ctx context.Context, tx bun.Tx) error {
@@ -160,46 +175,26 @@ func (r *Report) report(v Violation) {
 	}
 }
 
-// chains walks every agent's chain from its first event, a page at a time.
-func (r *Report) chains(ctx context.Context, tx bun.Tx) error {
-	var agents []string
-	err := tx.NewSelect().Model((*schema.AuditEvent)(nil)).ColumnExpr("DISTINCT agent_id").Order("agent_id").Scan(ctx, &agents)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	v := Violation{Rule: "an audit chain is broken"}
-	for _, id := range agents {
-		result, _, err := walkChain(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if !result.Valid {
-			v.add(fmt.Sprintf("%s: %s", id, result.Reason))
-		}
-	}
-	r.report(v)
-	return nil
-}
-
 // chainPage is how many events are read at once.
 const chainPage = 500
 
 // walkChain verifies one agent's whole chain, which must begin with event 1, and counts its events.
 func walkChain(ctx context.Context, db bun.IDB, agentID string) (ChainResult, int64, error) {
-	v := chainVerifier{next: 1}
+	v := proof.NewChain(1, "")
 	for {
 		var page []schema.AuditEvent
-		err := db.NewSelect().Model(&page).Where("agent_id = ? AND seq >= ?", agentID, v.next).Order("seq").Limit(chainPage).Scan(ctx)
+		err := db.NewSelect().Model(&page).Where("agent_id = ? AND seq >= ?", agentID, v.Next()).Order("seq").Limit(chainPage).Scan(ctx)
 		if err != nil {
 			return ChainResult{}, 0, err
 		}
 		if len(page) == 0 {
-			return ChainResult{Valid: true}, v.next - 1, nil
+			return ChainResult{Valid: true}, v.Next() - 1, nil
 		}
 		for i := range page {
 			e := chainEvent(&page[i])
-			if reason := v.add(&e); reason != "" {
-				return ChainResult{BrokenAtSeq: e.Seq, Reason: reason}, v.next - 1, nil
+			good := v.Next() - 1
+			if broken := v.Add(&e); broken != nil {
+				return ChainResult{BrokenAtSeq: e.Seq, Reason: broken.Reason(e.Seq)}, good, nil
 			}
 		}
 	}

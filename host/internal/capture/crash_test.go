@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ainfera-ai/router/host/internal/proof"
 	"github.com/ainfera-ai/router/schema"
 )
 
@@ -300,7 +301,7 @@ func checkSigned(t *testing.T, b *Books, receiptID string) {
 	if err != nil || r.Status != ReceiptSigned {
 		t.Fatalf("got %+v, %v, want it signed", r, err)
 	}
-	if err := VerifySigned(r.Document, b.Signer().Public()); err != nil {
+	if err := proof.VerifySigned(r.Document, b.Signer().Public()); err != nil {
 		t.Error(err)
 	}
 }

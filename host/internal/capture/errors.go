@@ -50,6 +50,9 @@ func (e *CapError) Error() string {
 // swept, say. The operation is tried again by itself, carefully.
 var errUnexpectedRows = errors.New("a row is not in the state it was left in")
 
+// errLocked means that a running host has the lock.
+var errLocked = errors.New("another host")
+
 // unavailable wraps a store's error so that it is ErrUnavailable to errors.Is and still says what happened.
 func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)

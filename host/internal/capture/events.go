@@ -12,6 +12,9 @@ const (
 	routerDirect    = "direct"
 )
 
+// eventReceiptCreated is the event that a receipt is signed over.
+const eventReceiptCreated = "receipt.created"
+
 // endEvents gives the call's events their places in the agent's chain and signs the receipt over them. A call that is
 // amended was requested and routed before.
 func (c *Call) endEvents(b *batch, a *account, d *Completion, s settlement, amended bool) {
@@ -21,9 +24,9 @@ func (c *Call) endEvents(b *batch, a *account, d *Completion, s settlement, amen
 	}
 	b.event(a, "provider.responded", c.respondedPayload(d), d.CompletedAt)
 	b.event(a, "ledger.debited", c.debitedPayload(d, s), d.CompletedAt)
-	b.event(a, "receipt.created", c.receiptPayload(d), d.CompletedAt)
+	b.event(a, eventReceiptCreated, c.receiptPayload(d), d.CompletedAt)
 
-	body := c.receiptBody(a, d, s, b.signer.KeyID())
+	body := c.receiptBody(b, a, d, s)
 	signature := b.signer.Sign(body)
 	if amended {
 		b.add(amendReceipt, a.seq, string(body), signature, b.signer.KeyID(), d.CompletedAt, c.begin.ReceiptID)
@@ -113,7 +116,7 @@ func (c *Call) receiptPayload(d *Completion) []byte {
 }
 
 // receiptBody is what the receipt's signature is over. The account's head is the call's receipt.created.
-func (c *Call) receiptBody(a *account, d *Completion, s settlement, keyID string) []byte {
+func (c *Call) receiptBody(b *batch, a *account, d *Completion, s settlement) []byte {
 	n := c.begin
 	decided := n.Decided
 	if decided == nil {
@@ -137,7 +140,7 @@ func (c *Call) receiptBody(a *account, d *Completion, s settlement, keyID string
 	o.text("endpoint", n.Endpoint)
 	o.opt("finish_reason", d.FinishReason)
 	o.text("inference_id", n.InferenceID)
-	o.text("key_id", keyID)
+	o.text("key_id", b.signer.KeyID())
 	o.opt("model", model)
 	o.opt("outcome_id", n.OutcomeID)
 	o.opt("policy_module", decided.PolicyModule)
@@ -150,6 +153,7 @@ func (c *Call) receiptBody(a *account, d *Completion, s settlement, keyID string
 	o.opt("response_hash", d.ResponseHash)
 	o.text("router", router)
 	o.opt("ruleset_hash", decided.RulesetHash)
+	o.text("signed_at", stamp(b.now))
 	o.text("status", d.Status)
 	o.text("uncollected_usd", money.USD(s.uncollected))
 	o.raw("usage", appendUsage(nil, d.Usage))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -48,14 +50,18 @@ func (b *Books) takeOver(ctx context.Context) error {
 	if _, err := b.sweep(ctx); err != nil {
 		return fmt.Errorf("end orphaned calls: %w", err)
 	}
+	if err := b.adoptKey(ctx); err != nil {
+		return err
+	}
 	b.tasks.Go(b.keepHouse)
+	b.tasks.Go(b.keepRoots)
 	return nil
 }
 
 func (b *Books) renewLease(ctx context.Context) error {
 	return b.writer.submit(ctx, &operation{alone: true, apply: func(t *batch) error {
 		t.add(upsertHost, b.host.id, b.host.started, t.now.Add(leaseTime))
-		t.add(insertSigningKey, b.signer.KeyID(), b.signer.publicText(), t.now)
+		t.add(insertSigningKey, t.signer.KeyID(), t.signer.publicText(), t.now, nil)
 		return nil
 	}})
 }
@@ -98,7 +104,18 @@ func (b *Books) keepHouse() {
 			if err := errors.Join(b.endDoubts(ctx), b.deliverJournal(ctx), b.freeLeft(ctx)); err != nil {
 				b.log.Debug("store not available yet", "error", err)
 			}
+			b.watchKey(ctx)
 		}
+	}
+}
+
+// watchKey takes a signing key that an operator's command left.
+func (b *Books) watchKey(ctx context.Context) {
+	if _, err := os.Stat(filepath.Join(b.config.Dir, nextKeyFile)); err != nil && !b.retireDue {
+		return // there is none, as nearly always
+	}
+	if err := b.adoptKey(ctx); err != nil {
+		b.log.Warn("new signing key not taken yet", "error", err)
 	}
 }
 

@@ -24,7 +24,7 @@ func lockFile(path string) (*fileLock, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("another host has %s: stop it, or give this one a store and a directory of its own", path)
+			return nil, fmt.Errorf("%w has %s: stop it, or give this one a store and a directory of its own", errLocked, path)
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}

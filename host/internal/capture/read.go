@@ -154,8 +154,7 @@ func (b *Books) Receipt(ctx context.Context, id string) (Receipt, error) {
 	var r schema.Receipt
 	err := b.one(ctx, &r, "r.id = ?", id)
 	if err == nil {
-		document := append([]byte(r.Body[:len(r.Body)-1]), `,"signature":"`+r.Signature+`"}`...)
-		return Receipt{ID: r.ID, InferenceID: r.InferenceID, AgentID: r.AgentID, Status: ReceiptSigned, Document: document}, nil
+		return Receipt{ID: r.ID, InferenceID: r.InferenceID, AgentID: r.AgentID, Status: ReceiptSigned, Document: receiptDocument(&r)}, nil
 	}
 	var i schema.Inference
 	if errors.Is(err, ErrNotFound) {

@@ -2,17 +2,16 @@ package capture
 
 import (
 	"crypto/ed25519"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/ainfera-ai/router/host/internal/proof"
 )
 
 // A Signer is the host's Ed25519 key.
@@ -21,17 +20,28 @@ type Signer struct {
 	id  string
 }
 
+// The signing key is in signingKeyFile; nextKeyFile is one that was made to take its place.
+const (
+	signingKeyFile = "signing_key.pem"
+	nextKeyFile    = "signing_key.next.pem"
+)
+
 // openSigner reads the key in dir, made at a host's first start and readable by its owner only. A command that comes
 // before any host has none.
 func openSigner(dir string, command bool) (*Signer, error) {
-	path := filepath.Join(dir, "signing_key.pem")
-	data, err := os.ReadFile(path)
+	path := filepath.Join(dir, signingKeyFile)
+	s, err := readSigner(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if command {
 			return &Signer{}, nil
 		}
 		return newSigner(path)
 	}
+	return s, err
+}
+
+func readSigner(path string) (*Signer, error) {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the signing key: %w", err)
 	}
@@ -63,8 +73,7 @@ func newSigner(path string) (*Signer, error) {
 }
 
 func signerOf(key ed25519.PrivateKey) *Signer {
-	sum := sha256.Sum256(key.Public().(ed25519.PublicKey))
-	return &Signer{key: key, id: hex.EncodeToString(sum[:8])}
+	return &Signer{key: key, id: proof.KeyID(key.Public().(ed25519.PublicKey))}
 }
 
 // KeyID names the key: the first 16 hex digits of its public half's SHA-256.
@@ -83,35 +92,5 @@ func (s *Signer) Sign(canonical []byte) string {
 	return base64.StdEncoding.EncodeToString(ed25519.Sign(s.key, canonical))
 }
 
-// Signer is the key that this host signs with.
-func (b *Books) Signer() *Signer { return b.signer }
-
-// VerifySigned checks a signed JSON document, a receipt or a head: its `signature` is of the canonical JSON of all else.
-// It needs no store.
-func VerifySigned(document []byte, key ed25519.PublicKey) error {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(document, &fields); err != nil {
-		return fmt.Errorf("read the document: %w", err)
-	}
-	var text string
-	if err := json.Unmarshal(fields["signature"], &text); err != nil {
-		return errors.New("the document has no signature")
-	}
-	signature, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		return fmt.Errorf("read the signature: %w", err)
-	}
-	delete(fields, "signature")
-	rest, err := json.Marshal(fields)
-	if err != nil {
-		return fmt.Errorf("read the document: %w", err)
-	}
-	canonical, err := Canonical(rest)
-	if err != nil {
-		return err
-	}
-	if len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, canonical, signature) {
-		return errors.New("the signature is not this key's over this document")
-	}
-	return nil
-}
+// Signer is the key that this host signs with now.
+func (b *Books) Signer() *Signer { return b.signer.Load() }

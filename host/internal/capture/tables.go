@@ -76,8 +76,14 @@ var (
 		"ON CONFLICT (digest, key_id) DO NOTHING")
 	insertActivation = insert("activations", `id text, seq bigint, kind text, place text, digest text, version text, previous text,
 		base text, action text, actor text, reason text, key_id text, host_id text, created_at timestamptz`, "")
-	insertSigningKey = insert("signing_keys", `id text, public_key text, created_at timestamptz`, "ON CONFLICT (id) DO NOTHING")
-	upsertHost       = insert("hosts", `id text, started_at timestamptz, lease_until timestamptz`,
+	insertSigningKey = insert("signing_keys", `id text, public_key text, created_at timestamptz, replaces text`, "ON CONFLICT (id) DO NOTHING")
+	retireSigningKey = update("signing_keys", `retired_at timestamptz`, "id text", "retired_at IS NULL")
+	revokeSigningKey = update("signing_keys", `revoked_at timestamptz`, "id text", "revoked_at IS NULL")
+	insertRoot       = insert("audit_roots", `root_seq bigint, root_hash text, tree_size bigint, previous_hash text, key_id text,
+		signature text, signed_at timestamptz`, "")
+	insertSignedHead = insert("audit_signed_heads", `agent_id text, root_seq bigint, seq bigint, event_hash text, key_id text,
+		signature text, signed_at timestamptz`, "")
+	upsertHost = insert("hosts", `id text, started_at timestamptz, lease_until timestamptz`,
 		"ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until")
 )
 
@@ -86,7 +92,8 @@ var writeOrder = []*statement{
 	insertOutcome, insertInference, raiseInference, completeOutcome, amendOutcome, completeInference, amendInference,
 	insertEntry, insertEvent, insertReceipt, amendReceipt, insertBody, updateWallet, upsertDay, updateHead,
 	claimKey, answerKey, freeKey, forgetKeys,
-	insertModule, insertSignature, insertActivation, insertSigningKey, upsertHost,
+	insertModule, insertSignature, insertActivation, insertSigningKey, retireSigningKey, revokeSigningKey, insertRoot,
+	insertSignedHead, upsertHost,
 }
 
 func init() {
@@ -161,5 +168,5 @@ var (
 )
 
 const selectAccountSQL = `SELECT h.agent_id, h.seq, h.event_hash, a.status, a.per_call_cap_micro_usd, a.daily_cap_micro_usd,
-	w.mode, w.balance_micro_usd FROM audit_heads h LEFT JOIN agents a ON a.id = h.agent_id
+	w.mode, w.balance_micro_usd, (SELECT max(l.id) FROM ledger_entries l WHERE l.agent_id = h.agent_id) FROM audit_heads h LEFT JOIN agents a ON a.id = h.agent_id
 	LEFT JOIN wallets w ON w.agent_id = h.agent_id`

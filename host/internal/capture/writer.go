@@ -38,6 +38,7 @@ type operation struct {
 type writer struct {
 	engine engine
 	now    func() time.Time
+	signer func() *Signer
 	batch  *batch
 	// committed is told what a transaction left, after it is durable and before its callers are.
 	committed func(*batch)
@@ -48,9 +49,9 @@ type writer struct {
 	stopped chan struct{}
 }
 
-func newWriter(e engine, now func() time.Time, signer *Signer, hostID string, committed func(*batch)) *writer {
+func newWriter(e engine, now func() time.Time, signer func() *Signer, hostID string, committed func(*batch)) *writer {
 	w := &writer{
-		engine: e, now: now, batch: newBatch(signer, hostID), committed: committed,
+		engine: e, now: now, signer: signer, batch: newBatch(hostID), committed: committed,
 		queue: make(chan *operation, queueLength), stopped: make(chan struct{}),
 	}
 	go w.run()
@@ -193,7 +194,7 @@ func (w *writer) try(ops []*operation, careful bool) error {
 	defer cancel()
 	b := w.batch
 	b.reset()
-	b.careful, b.now = careful, w.now().UTC().Truncate(time.Microsecond)
+	b.careful, b.now, b.signer = careful, w.now().UTC().Truncate(time.Microsecond), w.signer()
 	t, err := w.engine.begin(ctx)
 	if err != nil {
 		return &storeError{"begin", err}

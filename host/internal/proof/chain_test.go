@@ -1,4 +1,4 @@
-package capture
+package proof
 
 import (
 	"encoding/hex"
@@ -49,7 +49,7 @@ func TestCanonicalVectors(t *testing.T) {
 
 func TestChainVectors(t *testing.T) {
 	type event struct {
-		ChainEvent
+		Event
 		Alias *string `json:"prev_hash"`
 	}
 	type suite struct {
@@ -65,9 +65,9 @@ func TestChainVectors(t *testing.T) {
 	}
 	for _, c := range vectors[suite](t, "audit_chain.json").Cases {
 		t.Run(c.CaseID, func(t *testing.T) {
-			events := make([]ChainEvent, len(c.Input.Events))
+			events := make([]Event, len(c.Input.Events))
 			for i, e := range c.Input.Events {
-				events[i] = e.ChainEvent
+				events[i] = e.Event
 				if e.Alias != nil {
 					events[i].PreviousHash = e.Alias
 				}
