@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ainfera-ai/router/host/internal/proof"
 	"github.com/ainfera-ai/router/schema"
 )
 
@@ -43,7 +44,7 @@ func TestActivations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r := VerifyChain(all); !r.Valid {
+		if r := proof.VerifyChain(all); !r.Valid {
 			t.Errorf("operators' chain: %+v", r)
 		}
 		checkBooks(t, b)

@@ -22,13 +22,13 @@ type ExportScope struct {
 	AgentID string
 	// SinceSeq leaves out the events up to it, of one agent.
 	SinceSeq int64
-	// Roots are root hashes under which one agent's chain is to be proven, besides the newest.
+	// Roots are root hashes under which one agent's chain is to be proven, besides the newest, where they have it.
 	Roots []string
 }
 
 // Export hands the store's audit records to put, in the order that proof.Record documents. It reads one moment, so that
-// it may run while calls are taken, a page at a time. ErrUnknownAgent when there is no such chain, ErrNotFound when there
-// is no such root. put must not keep the record.
+// it may run while calls are taken, a page at a time. ErrUnknownAgent when there is no such chain. put must not
+// keep the record.
 func (b *Books) Export(ctx context.Context, scope ExportScope, put func(*proof.Record) error) error {
 	if scope.SinceSeq != 0 && scope.AgentID == "" {
 		return errors.New("export: only one agent's chain can begin later")
@@ -237,8 +237,8 @@ func (e *exporter) proofs() ([]*proof.Inclusion, error) {
 	var proofs []*proof.Inclusion
 	for _, hash := range append([]string{""}, e.scope.Roots...) {
 		p, err := prove(e.ctx, e.db, e.scope.AgentID, 0, hash)
-		if errors.Is(err, ErrNotFound) && hash == "" {
-			continue // there is no root yet, or the chain is younger
+		if errors.Is(err, ErrNotFound) {
+			continue // which whoever asked for it is told when he verifies
 		}
 		if err != nil {
 			return nil, fmt.Errorf("prove under root %s: %w", hash, err)
@@ -386,7 +386,7 @@ func (e *exporter) strayReceipts() error {
 			return nil
 		}
 		for i := range page {
-			if err := e.put(&proof.Record{Receipt: receiptDocument(&page[i])}); err != nil {
+			if err := e.put(&proof.Record{Stray: receiptDocument(&page[i])}); err != nil {
 				return err
 			}
 		}

@@ -15,7 +15,7 @@ const ExportFormat = "ainfera-audit-export/1"
 //
 // The order is: export; every key; every root, each behind the leaves that moved since the root before; then chain by
 // chain its beginning and its events, each followed by the receipt, the signed heads and the inclusion proofs that name
-// it; receipts whose event is not where they say; end. An export of one agent has no leaves, which are other agents',
+// it; stray receipts; end. An export of one agent has no leaves, which are other agents',
 // and an inclusion proof instead.
 type Record struct {
 	Export  *Header         `json:"export,omitempty"`
@@ -27,6 +27,7 @@ type Record struct {
 	Receipt json.RawMessage `json:"receipt,omitempty"` // as GET /v1/receipts/{id} has it
 	Head    json.RawMessage `json:"head,omitempty"`    // a Head
 	Proof   *Inclusion      `json:"proof,omitempty"`
+	Stray   json.RawMessage `json:"stray,omitempty"` // a receipt whose event is not where it says
 	End     *Counts         `json:"end,omitempty"`
 }
 
@@ -64,7 +65,7 @@ type Counts struct {
 
 func (r *Record) empty() bool {
 	return r.Export == nil && r.Key == nil && r.Leaf == nil && r.Root == nil && r.Chain == nil && r.Event == nil &&
-		r.Receipt == nil && r.Head == nil && r.Proof == nil && r.End == nil
+		r.Receipt == nil && r.Head == nil && r.Proof == nil && r.Stray == nil && r.End == nil
 }
 
 func (c *Counts) add(r *Record) {
@@ -72,7 +73,7 @@ func (c *Counts) add(r *Record) {
 		there bool
 		n     *int64
 	}{{r.Key != nil, &c.Keys}, {r.Root != nil, &c.Roots}, {r.Chain != nil, &c.Chains}, {r.Event != nil, &c.Events},
-		{r.Receipt != nil, &c.Receipts}, {r.Head != nil, &c.Heads}, {r.Proof != nil, &c.Proofs}} {
+		{r.Receipt != nil || r.Stray != nil, &c.Receipts}, {r.Head != nil, &c.Heads}, {r.Proof != nil, &c.Proofs}} {
 		if k.there {
 			*k.n++
 		}

@@ -58,8 +58,8 @@ func ReadKeys(document []byte) (Keyring, error) {
 type Keyring map[string]ringKey
 
 type ringKey struct {
-	public                    ed25519.PublicKey
-	created, retired, revoked time.Time // zero is never
+	public           ed25519.PublicKey
+	retired, revoked time.Time // zero is never
 }
 
 // Add takes a key in. It refuses one that is not what its id says, so that no id can stand for another key.
@@ -75,7 +75,7 @@ func (r Keyring) Add(k *Key) error {
 	for _, at := range []struct {
 		dst  *time.Time
 		text *string
-	}{{&held.created, &k.CreatedAt}, {&held.retired, k.RetiredAt}, {&held.revoked, k.RevokedAt}} {
+	}{{&held.retired, k.RetiredAt}, {&held.revoked, k.RevokedAt}} {
 		if at.text == nil {
 			continue
 		}
@@ -122,14 +122,13 @@ func (r Keyring) Verify(document []byte) *Break {
 }
 
 // inForce judges when a key signed. Retired is a matter of order, where the clocks of two hosts may differ; revoked is
-// one of trust, where nothing is given away.
+// one of trust, where nothing is given away. When it was made is not asked: a clock that was set back in between would be
+// taken for a forger, who could write any time as well.
 func (k *ringKey) inForce(id, signedAt string) *Break {
 	at, err := time.Parse(time.RFC3339Nano, signedAt)
 	switch {
 	case err != nil:
 		return &Break{RuleKeyTime, "a time", err.Error()}
-	case at.Before(k.created.Add(-clockSkew)):
-		return &Break{RuleKeyTime, "signed_at after key " + id + " was made, " + k.created.Format(time.RFC3339), signedAt}
 	case !k.retired.IsZero() && at.After(k.retired.Add(clockSkew)):
 		return &Break{RuleKeyTime, "signed_at before key " + id + " was retired, " + k.retired.Format(time.RFC3339), signedAt}
 	case !k.revoked.IsZero() && !at.Before(k.revoked):

@@ -3,6 +3,7 @@ package proof
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // What may be wrong with an export as a whole.
@@ -51,6 +52,7 @@ type Verifier struct {
 
 // NewVerifier makes a verifier that reports what it finds as it finds it.
 func NewVerifier(o Options, found func(Finding)) *Verifier {
+	o.Kept = slices.Clone(o.Kept) // what becomes of each is noted in it
 	v := &Verifier{options: o, found: found, keys: Keyring{}}
 	v.roots = newRootVerifier(v)
 	return v
@@ -94,6 +96,9 @@ func (v *Verifier) Put(r *Record) error {
 	case r.Chain != nil:
 		v.endChain()
 		v.chain = newChainVerifier(v, r.Chain)
+	case r.Stray != nil:
+		v.endChain()
+		newChainVerifier(v, &ChainHead{}).receipt(r.Stray)
 	case r.End != nil:
 		v.ended = r.End
 	default:

@@ -74,13 +74,19 @@ type receiptPayload struct {
 // receipt judges a receipt, which stands behind its event.
 func (c *chainVerifier) receipt(document json.RawMessage) {
 	r := new(receiptDoc)
-	at := Finding{ReceiptID: receiptIDOf(document)}
+	at := Finding{AgentID: c.head.AgentID, ReceiptID: receiptIDOf(document)}
+	if c.last != nil {
+		at.Seq = c.last.Seq
+	}
 	if !c.v.signed(document, r, at) {
 		delete(c.waiting, at.ReceiptID)
 		return
 	}
 	delete(c.waiting, r.ReceiptID)
 	at.Seq, at.InferenceID = r.AuditSeq, r.InferenceID
+	if c.head.AgentID == "" {
+		c.head.AgentID = r.AgentID // a stray is in no chain
+	}
 	if lack := r.lacks(); lack != "" {
 		c.found(at, RuleReceiptLacks, "all that a receipt says", "none of "+lack)
 	}
@@ -109,7 +115,7 @@ func receiptIDOf(document json.RawMessage) string {
 // signedHead judges a head, which stands behind its event.
 func (c *chainVerifier) signedHead(document json.RawMessage) {
 	h := new(Head)
-	at := Finding{RootSeq: seqOf(document)}
+	at := Finding{AgentID: c.head.AgentID, RootSeq: seqOf(document)}
 	if !c.v.signed(document, h, at) {
 		return
 	}

@@ -20,7 +20,7 @@ const (
 	RuleRootType     = "a document is not what it stands for"
 	RuleKept         = "the root that was kept is not among these: they were rewritten or cut short"
 	RuleKeptOther    = "a root is not the one that was kept"
-	RuleKeptNoProof  = "the export does not prove this chain under the root that was kept"
+	RuleKeptNoProof  = "this chain is not proven under the root that was kept"
 	RuleInclusion    = "an inclusion proof does not hold"
 )
 
@@ -225,11 +225,12 @@ func (r *rootVerifier) finish() {
 	for _, k := range r.v.options.Kept {
 		at := Finding{RootSeq: seqOf(k.Document)}
 		switch {
+		case r.v.header != nil && r.v.header.AgentID != "" && !k.proven:
+			at.AgentID = r.v.header.AgentID
+			r.found(at, RuleKeptNoProof, "a proof under "+k.Hash,
+				"none: export with --root, from event 1; if that was done, the root is gone or never had the chain")
 		case !k.seen:
 			r.found(at, RuleKept, k.Hash, r.newest())
-		case !k.proven && r.v.header != nil && r.v.header.AgentID != "":
-			at.AgentID = r.v.header.AgentID
-			r.found(at, RuleKeptNoProof, "a proof under "+k.Hash, "none: export with --root, or the root is older than the chain")
 		}
 	}
 }
