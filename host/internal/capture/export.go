@@ -103,7 +103,7 @@ func (e *exporter) roots() error {
 				q = q.Where("q.root_seq IN (SELECT p.root_seq FROM audit_signed_heads AS p WHERE p.agent_id = ?)", id).
 					WhereOr("q.root_seq = (SELECT max(x.root_seq) FROM audit_roots AS x)")
 				if len(e.scope.Roots) > 0 {
-					q = q.WhereOr("q.root_hash IN (?)", bun.In(e.scope.Roots))
+					q = q.WhereOr("q.root_hash IN (?)", bun.List(e.scope.Roots))
 				}
 				return q
 			})
@@ -301,7 +301,7 @@ func (c *chainExporter) receipts(events []schema.AuditEvent) (map[int64]*schema.
 		return nil, nil
 	}
 	var rows []schema.Receipt
-	if err := c.db.NewSelect().Model(&rows).Where("r.id IN (?) AND r.agent_id = ?", bun.In(ids), c.agentID).Scan(c.ctx); err != nil {
+	if err := c.db.NewSelect().Model(&rows).Where("r.id IN (?) AND r.agent_id = ?", bun.List(ids), c.agentID).Scan(c.ctx); err != nil {
 		return nil, fmt.Errorf("receipts: %w", err)
 	}
 	found := make(map[int64]*schema.Receipt, len(rows))

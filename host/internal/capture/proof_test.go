@@ -184,7 +184,7 @@ func TestAuditTampering(t *testing.T) {
 		name   string
 		tamper func(*witness)
 		want   func(*witness) []string // each in one finding
-		only   bool                 // and nothing else
+		only   bool                    // and nothing else
 	}{
 		{"OK", func(*witness) {}, func(*witness) []string { return nil }, true},
 		{"PayloadByte", func(f *witness) {
@@ -200,7 +200,9 @@ func TestAuditTampering(t *testing.T) {
 		}, true},
 		{"ReceiptByte", func(f *witness) {
 			f.exec("UPDATE receipts SET body = replace(body, '\"output_tokens\":20', '\"output_tokens\":21') WHERE id = ?", f.calls[0].ReceiptID())
-		}, func(f *witness) []string { return []string{at(f.a, 7) + " receipt " + f.calls[0].ReceiptID() + ": " + proof.RuleSignature} }, true},
+		}, func(f *witness) []string {
+			return []string{at(f.a, 7) + " receipt " + f.calls[0].ReceiptID() + ": " + proof.RuleSignature}
+		}, true},
 		{"ReceiptNoJSON", func(f *witness) {
 			f.exec("UPDATE receipts SET body = '' WHERE id = ?", f.calls[0].ReceiptID())
 		}, func(f *witness) []string {
