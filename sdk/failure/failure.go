@@ -100,7 +100,9 @@ func (s *saying) failure() Failure {
 		f.Kind = k
 	}
 	if f.Kind == abi.ErrRateLimit || f.Kind == abi.ErrOverloaded {
-		f.RetryAfterMS = tryAgainIn(lower)
+		if f.RetryAfterMS, _ = sdk.ParseWait(s.delay); f.RetryAfterMS == 0 {
+			f.RetryAfterMS = tryAgainIn(lower)
+		}
 	}
 	return f
 }

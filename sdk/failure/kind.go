@@ -24,6 +24,8 @@ func kindOfStatus(status int) string {
 		return abi.ErrTooLarge
 	case 429:
 		return abi.ErrRateLimit
+	case 499: // Google's, of a call that it gave up itself
+		return abi.ErrAPI
 	case 503, 529:
 		return abi.ErrOverloaded
 	}
@@ -57,6 +59,7 @@ var certain = map[string]string{
 	"rate_limit_error":              abi.ErrRateLimit,
 	"resource_exhausted":            abi.ErrRateLimit,
 	"invalid_api_key":               abi.ErrAuthentication,
+	"api_key_invalid":               abi.ErrAuthentication,
 	"overloaded_error":              abi.ErrOverloaded,
 	"engine_overloaded_error":       abi.ErrOverloaded,
 	"insufficient_system_resource":  abi.ErrOverloaded,
@@ -118,6 +121,8 @@ type phrase struct {
 var vague = []string{abi.ErrInvalidRequest, abi.ErrTooLarge, abi.ErrAPI}
 
 var phrases = []phrase{
+	// Google's 404 goes on with "or is not supported for generateContent".
+	{[]string{abi.ErrNotFound}, abi.ErrNotFound, []string{"is not found for api version"}},
 	{vague, abi.ErrContextTooLong, []string{
 		"context length", "context window", "context_length", "context size", "prompt is too long", "input is too long",
 		"input length and `max_tokens` exceed", "too many input tokens", "input token count", "maximum number of tokens",
@@ -127,7 +132,7 @@ var phrases = []phrase{
 	{append([]string{abi.ErrNotFound}, vague...), abi.ErrFeatureUnsupported, []string{
 		"does not support", "doesn't support", "do not support", "not supported", "unsupported parameter",
 		"unsupported value", "unsupported content", "extra inputs are not permitted", "unknown parameter",
-		"unrecognized request argument", "unknown field", "requires --jinja", "not enabled for this model",
+		"unrecognized request argument", "unknown field", "requires --jinja", "not enabled for this model", "is not enabled for models/",
 		"no endpoints found that support", "not available for this model",
 	}},
 	{[]string{abi.ErrInvalidRequest}, abi.ErrNotFound, []string{

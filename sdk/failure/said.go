@@ -2,6 +2,7 @@ package failure
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/ainfera-ai/router/sdk/jscan"
 )
@@ -12,11 +13,13 @@ type saying struct {
 	words   []string // code, type and status, as they are
 	message string
 	reset   string // a rate limit's end, quoted from an upstream's headers
+	delay   string // how long to wait, as Google writes it: "34.07s"
 }
 
 // said reads the shapes there are:
 //
 //	{"error":{"message","type","code","param","status","metadata":{"raw"}}}   OpenAI, Anthropic, Google, OpenRouter
+//	{"error":{…,"details":[{"@type","reason","retryDelay"}]}}                 Google
 //	{"error":"…","code":"…"}                                                  xAI, Venice, Ollama
 //	{"object":"error","message","type","code"}                                Mistral, vLLM
 //	{"code","message","type"}                                                 Doubleword
@@ -70,6 +73,21 @@ func (s *saying) take(e jscan.Value) {
 	}
 	for _, key := range [...]string{"code", "type", "status", "status_code", "raw_status_code"} {
 		s.word(e.Get(key))
+	}
+	for d := range e.Get("details").Items() {
+		s.rpc(d)
+	}
+}
+
+// rpc reads one of Google's error details: ErrorInfo says the reason that a status is too coarse for, RetryInfo how long to
+// wait.
+func (s *saying) rpc(detail jscan.Value) {
+	kind := detail.Get("@type").String()
+	switch {
+	case strings.HasSuffix(kind, "google.rpc.ErrorInfo"):
+		s.word(detail.Get("reason"))
+	case strings.HasSuffix(kind, "google.rpc.RetryInfo"):
+		s.delay = detail.Get("retryDelay").String()
 	}
 }
 

@@ -133,6 +133,9 @@ func TestSSE(t *testing.T) {
 		{"blank lines at the end", "data: 1\n\n\n\n", []string{
 			`"" "1" raw "data: 1\n\n"`, `"" "" raw "\n" empty`, `"" "" raw "\n" empty`}},
 		{"an empty body", "", nil},
+		{"an error without a field name, as Google's", "data: 1\r\n\r\n{\r\n  \"error\": {}\r\n}\r\n", []string{
+			`"" "1" raw "data: 1\r\n\r\n"`, `"" "{\r\n  \"error\": {}\r\n}" raw "{\r\n  \"error\": {}\r\n}\r\n" unterminated`}},
+		{"a line that begins with a brace before data", "{\ndata: 1\n\n", []string{`"" "1" raw "{\ndata: 1\n\n"`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -4,7 +4,8 @@ import "bytes"
 
 // An sse framer follows the event stream format of the HTML standard, section 9.2: lines end in LF, CR or CRLF, a blank
 // line ends an event, and a byte order mark may come first. Unlike a browser it hands over a last event whose blank line
-// is missing, because vendors leave it out.
+// is missing, because vendors leave it out. And it hands over an object that stands in the stream as it is, without a field
+// name: that is how Google's front ends report an error once the stream has begun.
 //
 // The offsets are relative to the start of the unfinished event.
 type sse struct {
@@ -203,6 +204,9 @@ func (s *sse) finish(n int) Frame {
 	} else {
 		f.Data = s.data.of(w)
 	}
+	if s.dataLines == 0 {
+		f.Data = bare(w[:n])
+	}
 	f.Empty = len(f.Data) == 0
 	f.Raw = s.take(n)
 	s.line, s.scanned, s.dataLines = 0, 0, 0
@@ -214,6 +218,14 @@ func (s *sse) finish(n int) Frame {
 		s.lf = unknownLF
 	}
 	return f
+}
+
+// bare is the object that an event without data lines is, nil when it is none. No field's name begins with a brace.
+func bare(event []byte) []byte {
+	if event = bytes.TrimSpace(bytes.TrimPrefix(event, bom)); len(event) == 0 || event[0] != '{' {
+		return nil
+	}
+	return event[:len(event):len(event)]
 }
 
 // keepJoined moves the lines of an unfinished event to the front of joined. What was emitted stays readable until the

@@ -414,7 +414,7 @@ func (c *call) vendorError(te *tryError) *apiError {
 	if !c.plan.Routed && f != nil {
 		switch f.Status {
 		case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-			passed = true
+			passed = f.Kind != abi.ErrAuthentication // the operator's trouble, whatever its status
 		case http.StatusTooManyRequests:
 			e := fail(codeProviderFailed, te.message)
 			e.status, e.retryAfter, e.upstream = http.StatusTooManyRequests, te.retryAfter, f.Status

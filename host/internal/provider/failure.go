@@ -92,6 +92,8 @@ func (f *Failure) FallsOver(routed bool) bool {
 	switch {
 	case f.Status < 400 || f.Status >= 500: // redirects are a provider's trouble as 5xx are
 		return true
+	case f.Kind == abi.ErrAuthentication: // Google says so with a 400
+		return true
 	case f.Status == http.StatusBadRequest:
 		return routed && (f.Kind == abi.ErrContextTooLong || f.Kind == abi.ErrFeatureUnsupported)
 	}
@@ -112,7 +114,7 @@ func (f *Failure) EndsCall() bool { return !f.FallsOver(true) }
 // Operator says that the failure is for the operator to mend, and not to be blamed on the caller: credentials, a base
 // URL, an address.
 func (f *Failure) Operator() bool {
-	return f.Status == http.StatusUnauthorized || f.Status == http.StatusForbidden || f.Phase == PhaseConnect ||
+	return f.Status == http.StatusUnauthorized || f.Status == http.StatusForbidden || f.Kind == abi.ErrAuthentication || f.Phase == PhaseConnect ||
 		f.Phase == PhaseGuest || f.Status >= 300 && f.Status < 400
 }
 

@@ -19,6 +19,7 @@ func TestFallsOver(t *testing.T) {
 		{400, abi.ErrInvalidRequest, never},
 		{400, abi.ErrContextTooLong, routedOnly},
 		{400, abi.ErrFeatureUnsupported, routedOnly},
+		{400, abi.ErrAuthentication, always}, // Google's, of a key that is not valid
 		{401, abi.ErrAuthentication, always},
 		{402, abi.ErrBilling, never},
 		{403, abi.ErrPermission, always},

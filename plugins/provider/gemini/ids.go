@@ -1,0 +1,30 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/ainfera-ai/router/sdk"
+)
+
+// Prefixes of the ids of tool calls as clients get them: of one that the vendor made, which goes back to it, and of one
+// that was made here because it didn't.
+const (
+	vendorsPrefix = "gm_"
+	madePrefix    = "gc_"
+)
+
+// clientID is a vendor's id as clients get it.
+func clientID(vendor string) string { return vendorsPrefix + sdk.ClientToolID(vendor) }
+
+// vendorID is the vendor's own id again; ok is false for one that it didn't make.
+func vendorID(client string) (id string, ok bool) {
+	id, ok = strings.CutPrefix(client, vendorsPrefix)
+	return sdk.VendorToolID(id), ok
+}
+
+// madeID is an id for a call that came without one, which is the rule for most models. It must be no other call's of the
+// conversation: nth counts them, and seed tells apart two conversations with as many.
+func madeID(seed uint64, answer, name string, nth int) string {
+	return madePrefix + hex16(hashOn(hashOn(seed, answer), name)) + "_" + strconv.Itoa(nth)
+}

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/ainfera-ai/router/sdk"
+	"github.com/ainfera-ai/router/sdk/abi"
+	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/ainfera-ai/router/sdk/jwrite"
+)
+
+// A translation is one request on its way from the Anthropic shape to generateContent.
+type translation struct {
+	call  *sdk.Call
+	opts  *options
+	old   bool // the model is one before Gemini 3
+	in    fields
+	out   *sdk.Request
+	b     []byte // the body's text since the last reference
+	names toolNames
+	calls []called // the history's tool calls, in order
+	seed  uint64   // of the ids of calls that come without one
+	err   error    // the first refusal of something deep inside
+
+	role    string // of the turn that is being gathered
+	blocks  []block
+	message []block // of the message that is being read
+	textEnd int     // where in b the last text part ended, when nothing came behind it
+}
+
+// fields are the top-level fields of the caller's request.
+type fields struct {
+	system, messages, tools, toolChoice, maxTokens, stop, temperature, topP, topK, metadata jscan.Value
+	thinking, outputConfig, outputFormat                                                    jscan.Value
+}
+
+// translate writes the vendor's request. The order of what it writes depends on nothing but the call.
+func translate(c *sdk.Call, opts *options, out *sdk.Request, scratch []byte) (*translation, error) {
+	t := &translation{call: c, opts: opts, old: isOld(c.Model), out: out, b: scratch}
+	doc, err := jscan.Parse(c.Body)
+	if err != nil {
+		return nil, sdk.Invalid("the request body is no JSON: " + err.Error())
+	}
+	t.read(doc)
+	t.begin()
+	if t.counting() {
+		t.countBody()
+	} else {
+		t.b = append(t.b, '{')
+		t.config()
+		t.safety()
+		t.prompt()
+		t.b = append(t.b, '}')
+	}
+	if t.err != nil {
+		return nil, t.err
+	}
+	_, _ = out.Write(t.b)
+	return t, nil
+}
+
+// begin names path and headers. On Vertex the base URL ends where the model's name begins.
+func (t *translation) begin() {
+	model := strings.TrimPrefix(t.call.Model, "models/")
+	path := "/models/" + sdk.PathEscape(model)
+	if t.opts.vertex {
+		path = "/" + sdk.PathEscape(model)
+	}
+	switch {
+	case t.counting():
+		t.out.Begin("POST", path+":countTokens", abi.FramingJSON)
+	case !t.call.Stream:
+		t.out.Begin("POST", path+":generateContent", abi.FramingJSON)
+	case t.opts.array:
+		t.out.Begin("POST", path+":streamGenerateContent", abi.FramingJSONArray)
+	default:
+		t.out.Begin("POST", path+":streamGenerateContent", abi.FramingSSE)
+		t.out.Query("alt=sse")
+	}
+	t.out.Header("content-type", "application/json")
+}
+
+// countBody is the body of countTokens: what is read of the request, since the two platforms know no other fields there.
+func (t *translation) countBody() {
+	if t.opts.vertex {
+		t.b = append(t.b, '{')
+		t.prompt()
+		t.b = append(t.b, '}')
+		return
+	}
+	t.b = append(t.b, `{"generateContentRequest":{"model":`...)
+	t.b = jwrite.AppendString(t.b, "models/"+strings.TrimPrefix(t.call.Model, "models/"))
+	t.prompt()
+	t.b = append(t.b, "}}"...)
+}
+
+func (t *translation) counting() bool { return t.call.Op == abi.OpCount }
+
+// prompt writes what the model reads: system, tools, messages.
+func (t *translation) prompt() {
+	t.system()
+	t.tools()
+	t.b = append(jwrite.AppendKey(t.b, "contents"), '[')
+	t.messages()
+	t.b = append(t.b, ']')
+	t.seed = seedOf(t.in.messages)
+}
+
+// read sorts the caller's fields. What has no place here is listed as dropped.
+func (t *translation) read(doc jscan.Value) {
+	for key, v := range doc.Fields() {
+		switch string(key) {
+		case "system":
+			t.in.system = v
+		case "messages":
+			t.in.messages = v
+		case "tools":
+			t.in.tools = v
+		case "tool_choice":
+			t.in.toolChoice = v
+		case "max_tokens":
+			t.in.maxTokens = v
+		case "stop_sequences":
+			t.in.stop = v
+		case "temperature":
+			t.in.temperature = v
+		case "top_p":
+			t.in.topP = v
+		case "top_k":
+			t.in.topK = v
+		case "metadata":
+			t.in.metadata = v
+		case "thinking":
+			t.in.thinking = v
+		case "output_config":
+			t.in.outputConfig = v
+		case "output_format":
+			t.in.outputFormat = v
+		case "model", "stream", "routing_hint", "task_type", "agent_id": // the host's
+		default:
+			if !v.IsNull() {
+				t.out.Dropped(string(key))
+			}
+		}
+	}
+	for key, v := range t.in.metadata.Fields() {
+		if !v.IsNull() {
+			t.out.Dropped("metadata." + string(key)) // Gemini takes nothing about the user
+		}
+	}
+}
+
+// refuse keeps the first reason not to carry the request. What is written after it is thrown away.
+func (t *translation) refuse(err error) {
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+// config writes generationConfig.
+func (t *translation) config() {
+	t.b = append(jwrite.AppendKey(t.b, "generationConfig"), '{')
+	limit := int64(t.call.MaxTokens)
+	if limit == 0 {
+		limit = t.in.maxTokens.IntOr(0)
+	}
+	if limit > 0 {
+		t.b = jwrite.AppendInt(jwrite.AppendKey(t.b, "maxOutputTokens"), limit)
+	}
+	t.raw("temperature", t.in.temperature)
+	t.raw("topP", t.in.topP)
+	t.raw("topK", t.in.topK)
+	t.stop()
+	t.thinking()
+	t.format()
+	t.b = append(t.b, '}')
+}
+
+// raw copies a value as it is, when it is there.
+func (t *translation) raw(field string, v jscan.Value) {
+	if !v.IsNull() {
+		t.b = append(jwrite.AppendKey(t.b, field), v...)
+	}
+}
+
+func (t *translation) stop() {
+	if t.in.stop.Len() == 0 {
+		return
+	}
+	t.b = append(jwrite.AppendKey(t.b, "stopSequences"), '[')
+	n := 0
+	for v := range t.in.stop.Items() {
+		if n++; n > t.opts.maxStop {
+			t.out.Dropped("stop_sequences")
+			break
+		}
+		t.b = append(jwrite.AppendComma(t.b), v...)
+	}
+	t.b = append(t.b, ']')
+}
+
+// harms are the categories whose filters can be set.
+var harms = [...]string{"HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT"}
+
+func (t *translation) safety() {
+	if t.opts.safety == "" {
+		return
+	}
+	t.b = append(jwrite.AppendKey(t.b, "safetySettings"), '[')
+	for _, h := range harms {
+		t.b = append(jwrite.AppendComma(t.b), `{"category":"HARM_CATEGORY_`...)
+		t.b = append(append(t.b, h...), `","threshold":`...)
+		t.b = append(jwrite.AppendString(t.b, t.opts.safety), '}')
+	}
+	t.b = append(t.b, ']')
+}
+
+// billingHeader begins the system block that Claude Code puts first for Anthropic's eyes alone.
+const billingHeader = "x-anthropic-billing-header"
+
+// system writes the system prompt, a part for each of its blocks.
+func (t *translation) system() {
+	n := 0
+	part := func(text jscan.Value) {
+		if n++; n == 1 {
+			t.b = append(jwrite.AppendKey(t.b, "systemInstruction"), `{"parts":[`...)
+		}
+		t.b = append(append(append(jwrite.AppendComma(t.b), `{"text":`...), text...), '}')
+	}
+	if t.in.system.Kind() == jscan.String && len(t.in.system) > 2 {
+		part(t.in.system)
+	}
+	for v := range t.in.system.Items() {
+		var f [3]jscan.Value
+		v.Pick(f[:], "type", "text", "cache_control")
+		t.dropCacheControl(f[2])
+		switch {
+		case !f[0].Equal("text"):
+			t.refuse(sdk.Unsupported("a block of type " + f[0].String() + " in system"))
+		case len(f[1]) > 2 && !strings.HasPrefix(string(inner(f[1])), billingHeader):
+			part(f[1])
+		}
+	}
+	if n > 0 {
+		t.b = append(t.b, "]}"...)
+	}
+}
+
+func (t *translation) dropCacheControl(v jscan.Value) {
+	if !v.IsNull() {
+		t.out.Dropped("cache_control")
+	}
+}
+
+// inner is what stands between the quotes, escapes and all: it may be copied into another string as it is.
+func inner(s jscan.Value) jscan.Value {
+	if len(s) < 2 || s[0] != '"' {
+		return nil
+	}
+	return s[1 : len(s)-1]
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/ainfera-ai/router/sdk/jwrite"
+)
+
+// functionCall writes a call of the history.
+func (t *translation) functionCall(v jscan.Value, sig signature) {
+	var f [3]jscan.Value
+	v.Pick(f[:], "id", "name", "input")
+	input := f[2]
+	if input.Kind() != jscan.Object {
+		input = jscan.Value("{}")
+	}
+	t.b = append(jwrite.AppendComma(t.b), `{"functionCall":{`...)
+	t.callID(f[0].String())
+	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "name"), t.names.vendors(f[1].String()))
+	t.b = append(append(append(t.b, `,"args":`...), input...), "}}"...)
+	if sig.kind != 0 {
+		t.signLast(sig)
+	}
+}
+
+// callID writes a call's id when the vendor made it. It tells calls without one apart by name and order, and what another
+// vendor made means nothing to it.
+func (t *translation) callID(client string) {
+	if id, ok := vendorID(client); ok {
+		t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "id"), id)
+	}
+}
+
+// result writes a tool's result: its text under "output", or under "error" when it is one, as the vendor has it. Images
+// and files become parts of their own behind the results, each behind a note that says whose it is; they are added to
+// moved.
+func (t *translation) result(n block, moved []block) []block {
+	if n.call < 0 {
+		return moved // refused
+	}
+	call := t.calls[n.call]
+	content := n.v.Get("content")
+	t.b = append(jwrite.AppendComma(t.b), `{"functionResponse":{`...)
+	t.callID(call.id)
+	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "name"), t.names.vendors(call.name))
+	t.b = append(t.b, `,"response":{`...)
+	if n.v.Get("is_error").Bool() {
+		t.b = append(t.b, `"error":"`...)
+	} else {
+		t.b = append(t.b, `"output":"`...)
+	}
+	empty, before := len(t.b), len(moved)
+	if content.Kind() == jscan.String {
+		t.b = append(t.b, inner(content)...)
+	}
+	for item := range content.Items() {
+		kind := item.Get("type").String()
+		t.dropCacheControl(item.Get("cache_control"))
+		part := block{kind: blockText, v: item.Get("text")}
+		switch kind {
+		case "text":
+		case "tool_reference":
+			t.out.Dropped("messages.content.tool_reference")
+			continue
+		default:
+			var ok bool
+			if part, ok = t.other(kind, item); !ok {
+				continue
+			}
+		}
+		if part.kind == blockInline || part.kind == blockAddress {
+			part.note = "From the result of " + call.name + ":"
+			moved = append(moved, part)
+			continue
+		}
+		if len(t.b) > empty {
+			t.b = append(t.b, `\n\n`...)
+		}
+		t.appendText(part)
+	}
+	if len(t.b) == empty && len(moved) > before {
+		t.b = append(t.b, "The result is in the parts behind this one."...)
+	}
+	t.b = append(t.b, `"}}}`...)
+	return moved
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"github.com/ainfera-ai/router/sdk"
+	"github.com/ainfera-ai/router/sdk/abi"
+	"github.com/ainfera-ai/router/sdk/failure"
+	"github.com/ainfera-ai/router/sdk/jscan"
+)
+
+// A stream reads one answer, chunk by chunk or whole: a whole answer is one chunk that holds everything.
+type stream struct {
+	counting bool              // the answer is countTokens'
+	names    map[string]string // made tool names to the caller's
+	seed     uint64            // of the ids of calls
+	nth      int               // the number of the next call in the conversation
+
+	refused   *sdk.Head // the head of an answer that is an error
+	id, model string    // the vendor's, of the message
+	started   bool
+	done      bool // Stop or Error went out
+	last      run  // the kind of block that text goes on with
+	block     uint16
+	next      uint16 // the next free block
+	said      bool   // there was text or a call
+	called    bool   // there was a call
+	tokens    tokens
+	usage     sdk.Usage
+	finish    finish
+	chunk     chunk
+	scratch   []byte
+}
+
+// A run is what the open text block holds.
+type run uint8
+
+const (
+	runNone run = iota
+	runText
+	runThinking
+)
+
+// Head notes the status; an error's body follows.
+func (s *stream) Head(h *sdk.Head, _ *sdk.Events) {
+	if h.Failed() {
+		kept := h.Clone()
+		s.refused = &kept
+	}
+}
+
+// Frame reads a chunk, a whole answer, or the body of an error.
+func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
+	switch {
+	case s.done:
+	case s.refused != nil:
+		s.fail(failure.Answer(s.refused, f.Data), out)
+	case f.Document && beginsArray(f.Data):
+		s.array(f.Data, out)
+	default:
+		s.read(f.Data, f.Document, out)
+		if f.Document && !s.done {
+			s.stop(out)
+		}
+	}
+}
+
+// End closes what is open. An answer that broke off gets a stop only if the vendor had said that it was finished.
+func (s *stream) End(why abi.EndReason, out *sdk.Events) {
+	switch {
+	case s.done:
+	case s.refused != nil:
+		s.fail(failure.Answer(s.refused, nil), out)
+	case s.finish.seen || why == abi.EndOfBody:
+		s.stop(out)
+	default:
+		s.leave(out)
+	}
+}
+
+func (s *stream) fail(f failure.Failure, out *sdk.Events) {
+	s.done = true
+	f.Emit(out)
+}
+
+// beginsArray reports whether a document is an array: a stream without alt=sse, all of it at once.
+func beginsArray(data []byte) bool {
+	for _, c := range data {
+		if c > ' ' {
+			return c == '['
+		}
+	}
+	return false
+}
+
+func (s *stream) array(data []byte, out *sdk.Events) {
+	doc, err := jscan.Parse(data)
+	if err != nil {
+		s.noJSON(err, out)
+		return
+	}
+	for chunk := range doc.Items() {
+		if !s.done {
+			s.read(chunk, false, out)
+		}
+	}
+	if !s.done {
+		s.stop(out)
+	}
+}
+
+func (s *stream) noJSON(err error, out *sdk.Events) {
+	s.fail(failure.Failure{Kind: abi.ErrAPI, Message: "the vendor's answer is no JSON: " + err.Error()}, out)
+}
+
+// read reads one element. What is no JSON is an error when it is all there is, and skipped when it is one of many.
+func (s *stream) read(data []byte, whole bool, out *sdk.Events) {
+	c := &s.chunk
+	if err := c.read(data); err != nil {
+		if whole {
+			s.noJSON(err, out)
+			return
+		}
+		out.Skipped(1)
+		return
+	}
+	if !c.field[chunkError].IsNull() {
+		doc, _ := jscan.Parse(data)
+		if bad, ok := failure.Find(doc); ok {
+			s.leave(out)
+			s.fail(bad, out)
+			return
+		}
+	}
+	if s.counting {
+		s.count(out)
+		return
+	}
+	s.name(c)
+	counted := s.tokens.read(c.field[chunkUsage])
+	if counted {
+		s.report(out) // before the start, so that a whole answer starts with its true count
+	}
+	blocked := s.feedback(c.field[chunkFeedback])
+	if !c.hasCandidate && !blocked && c.field[chunkUsage].IsNull() {
+		out.Skipped(1)
+		return
+	}
+	for i := range c.parts {
+		s.part(&c.parts[i], out)
+	}
+	s.finishing(c)
+	if s.finish.seen && counted {
+		s.stop(out) // nothing comes behind a finish that has been counted
+	}
+}
+
+// name keeps what the vendor calls the answer and its model.
+func (s *stream) name(c *chunk) {
+	if s.id == "" {
+		s.id = c.field[chunkID].String()
+	}
+	if s.model == "" {
+		s.model = c.field[chunkModel].String()
+	}
+}
+
+// start opens the message. It waits for the first content, or for the end: until then another model can be tried.
+func (s *stream) start(out *sdk.Events) {
+	if !s.started {
+		s.started = true
+		out.MessageStart(s.id, s.model)
+	}
+}
+
+// count reads the answer of countTokens. It is an answer of no content, whose usage is what was asked for.
+func (s *stream) count(out *sdk.Events) {
+	n, ok := s.chunk.field[chunkTotal].Int()
+	if !ok {
+		s.fail(failure.Failure{Kind: abi.ErrAPI, Message: "the vendor counted no tokens"}, out)
+		return
+	}
+	u := sdk.UnknownUsage()
+	u.Input = n
+	s.start(out)
+	out.Usage(u)
+	s.done = true
+	out.Stop(abi.FinishStop, "", "")
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/ainfera-ai/router/sdk"
+	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/ainfera-ai/router/sdk/jwrite"
+)
+
+// tools writes the tools, in the caller's order, with the choice among them.
+func (t *translation) tools() {
+	n := 0
+	for tool := range t.in.tools.Items() {
+		if !t.wanted(tool) {
+			continue
+		}
+		if n++; n == 1 {
+			t.b = append(jwrite.AppendKey(t.b, "tools"), `[{"functionDeclarations":[`...)
+		}
+		t.tool(tool)
+	}
+	if n == 0 {
+		return
+	}
+	t.b = append(t.b, "]}]"...)
+	t.toolChoice()
+}
+
+// wanted sorts out the tools that are not the caller's own. Anthropic runs some itself and has trained its models on
+// the schema of others, so a model of another vendor can serve neither; only the search among tools may go, since all
+// of them are given anyway.
+func (t *translation) wanted(tool jscan.Value) bool {
+	kind := tool.Get("type").String()
+	switch {
+	case kind == "" || kind == "custom":
+		return true
+	case strings.HasPrefix(kind, "tool_search_"):
+		t.out.Dropped("tools." + kind)
+	default:
+		t.refuse(sdk.Unsupported("tools of type " + kind + " exist at Anthropic only"))
+	}
+	return false
+}
+
+func (t *translation) tool(v jscan.Value) {
+	var name, description, schema jscan.Value
+	for key, f := range v.Fields() {
+		switch string(key) {
+		case "name":
+			name = f
+		case "description":
+			description = f
+		case "input_schema":
+			schema = f
+		case "strict":
+			if f.Bool() {
+				t.out.Dropped("tools.strict")
+			}
+		case "cache_control":
+			t.dropCacheControl(f)
+		case "type", "defer_loading", "eager_input_streaming":
+		default:
+			if !f.IsNull() {
+				t.out.Dropped("tools." + string(key))
+			}
+		}
+	}
+	t.b = jwrite.AppendString(append(jwrite.AppendComma(t.b), `{"name":`...), t.names.vendors(name.String()))
+	if description.Kind() == jscan.String {
+		t.b = append(jwrite.AppendKey(t.b, "description"), description...)
+	}
+	t.parameters(schema)
+	t.b = append(t.b, '}')
+}
+
+// toolChoice writes how free the model is. countTokens has no field for it, and no use.
+func (t *translation) toolChoice() {
+	if t.counting() {
+		return
+	}
+	c := t.in.toolChoice
+	mode := ""
+	switch kind := c.Get("type").String(); kind {
+	case "":
+	case "auto", "any", "none":
+		mode = strings.ToUpper(kind)
+	case "tool":
+		mode = "ANY"
+	default:
+		t.refuse(sdk.Unsupported("tool_choice of type " + kind + " is not known to this vendor"))
+	}
+	if mode != "" {
+		t.b = append(jwrite.AppendKey(t.b, "toolConfig"), `{"functionCallingConfig":{"mode":"`...)
+		t.b = append(append(t.b, mode...), '"')
+		if c.Get("type").Equal("tool") {
+			t.b = append(jwrite.AppendKey(t.b, "allowedFunctionNames"), '[')
+			t.b = append(jwrite.AppendString(t.b, t.names.vendors(c.Get("name").String())), ']')
+		}
+		t.b = append(t.b, "}}"...)
+	}
+	if c.Get("disable_parallel_tool_use").Bool() {
+		t.out.Dropped("tool_choice.disable_parallel_tool_use")
+	}
+}
+
+// maxToolName is how long Gemini lets a function's name be; Anthropic lets it be twice that, and MCP servers need it.
+const maxToolName = 64
+
+// toolNames makes names that Gemini takes and remembers what they were, so that the caller gets its own back.
+type toolNames struct{ full map[string]string }
+
+// vendors is a tool's name as the vendor gets it: at most 64 characters that begin with a letter or an underscore.
+func (n *toolNames) vendors(name string) string {
+	begins := name != "" && (name[0] == '_' || name[0] >= 'a' && name[0] <= 'z' || name[0] >= 'A' && name[0] <= 'Z')
+	if begins && len(name) <= maxToolName {
+		return name
+	}
+	sum := hex16(hash(name))
+	short := name[:min(len(name), maxToolName-len(sum)-2)] + "_" + sum
+	if !begins {
+		short = "_" + short
+	}
+	if n.full == nil {
+		n.full = map[string]string{}
+	}
+	n.full[short] = name
+	return short
+}
