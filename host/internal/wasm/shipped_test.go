@@ -73,12 +73,17 @@ const shippedOpen = `{"op":"chat","stream":%t,"model":"model-1","slug":"model-1"
 // begin opens a stream of m.
 func begin(b *testing.B, m *wasm.Module, streamed bool) *wasm.Stream {
 	b.Helper()
+	return beginWith(b, m, fmt.Sprintf(shippedOpen, streamed), `{"model":"model-1","max_tokens":64,"messages":[{"role":"user","content":"Say hello."}]}`)
+}
+
+// beginWith opens a stream of m with a call and the caller's body.
+func beginWith(b *testing.B, m *wasm.Module, call, body string) *wasm.Stream {
+	b.Helper()
 	s, err := m.NewStream(context.Background())
 	if err != nil {
 		b.Fatal(err)
 	}
-	_, err = s.Open(abi.Record{Kind: abi.KindOpen, Payload: fmt.Appendf(nil, shippedOpen, streamed)},
-		abi.Record{Kind: abi.KindBody, Payload: []byte(`{"model":"model-1","max_tokens":64,"messages":[{"role":"user","content":"Say hello."}]}`)})
+	_, err = s.Open(abi.Record{Kind: abi.KindOpen, Payload: []byte(call)}, abi.Record{Kind: abi.KindBody, Payload: []byte(body)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -8,6 +8,7 @@ type chunk struct {
 	hasCandidate bool
 	candidate    [len(candidateKeys)]jscan.Value // but content
 	parts        []part                          // of the candidate's content; its memory is used again
+	usage        [len(usageKeys)]jscan.Value
 }
 
 // Keys are listed in the vendor's order, so that each is found where it is expected. Any other order is read as well.
@@ -66,6 +67,8 @@ func (c *chunk) read(data []byte) error {
 			return r.End()
 		case n == chunkCandidates:
 			c.readCandidates(&r)
+		case n == chunkUsage:
+			c.field[n] = r.Pick(c.usage[:], usageKeys[:]...)
 		case n < 0:
 			r.Value()
 			continue

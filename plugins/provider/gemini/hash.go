@@ -21,10 +21,10 @@ func hex16(h uint64) string {
 	return string(b[:])
 }
 
-// seedBytes is how much of the conversation's end the ids of calls depend on.
+// seedBytes is how much of the request's end the ids of calls depend on.
 const seedBytes = 4 << 10
 
-// seedOf is a hash of a conversation's end, where two turns of it differ.
-func seedOf(messages []byte) uint64 {
-	return hash(string(messages[max(0, len(messages)-seedBytes):]))
+// seedOf is a hash of a request, by its length and its end: two turns of a conversation differ in either.
+func seedOf(body []byte) uint64 {
+	return hashOn(uint64(len(body)), string(body[max(0, len(body)-seedBytes):]))
 }

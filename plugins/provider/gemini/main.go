@@ -56,7 +56,7 @@ func (a *gemini) Open(c *sdk.Call, out *sdk.Request) (sdk.Stream, error) {
 	if cap(a.scratch) > 1<<20 {
 		a.scratch = nil
 	}
-	return &stream{counting: c.Op == abi.OpCount, names: t.names.full, seed: t.seed, nth: len(t.calls)}, nil
+	return &stream{counting: c.Op == abi.OpCount, names: t.names.full, seed: seedOf(c.Body), nth: len(t.calls)}, nil
 }
 
 // options is what the call's settings say.

@@ -249,8 +249,12 @@ func (r *reading) count(doc dict) {
 	}
 	f := r.figures
 	r.usage = map[string]int64{
-		"input":      f["promptTokenCount"] - f["cachedContentTokenCount"] + f["toolUsePromptTokenCount"],
-		"output":     f["candidatesTokenCount"] + f["thoughtsTokenCount"],
-		"cache_read": f["cachedContentTokenCount"], "reasoning": f["thoughtsTokenCount"], "cache_write": 0, "cache_write_1h": 0,
+		"input":  f["promptTokenCount"] - f["cachedContentTokenCount"] + f["toolUsePromptTokenCount"],
+		"output": f["candidatesTokenCount"] + f["thoughtsTokenCount"],
+	}
+	for key, n := range map[string]int64{"cache_read": f["cachedContentTokenCount"], "reasoning": f["thoughtsTokenCount"]} {
+		if n > 0 {
+			r.usage[key] = n
+		}
 	}
 }

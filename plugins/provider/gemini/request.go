@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ainfera-ai/router/sdk"
@@ -14,34 +15,52 @@ type translation struct {
 	call  *sdk.Call
 	opts  *options
 	old   bool // the model is one before Gemini 3
-	in    fields
+	in    [len(bodyKeys)]jscan.Value
 	out   *sdk.Request
 	b     []byte // the body's text since the last reference
 	names toolNames
-	calls []called // the history's tool calls, in order
-	seed  uint64   // of the ids of calls that come without one
-	err   error    // the first refusal of something deep inside
+	err   error // the first refusal of something deep inside
 
-	role    string // of the turn that is being gathered
-	blocks  []block
-	message []block // of the message that is being read
-	textEnd int     // where in b the last text part ended, when nothing came behind it
+	turns   []turn
+	blocks  []block  // of all turns
+	calls   []called // the history's tool calls, in order
+	textEnd int      // where in b the last text part ended, when nothing came behind it
 }
 
-// fields are the top-level fields of the caller's request.
-type fields struct {
-	system, messages, tools, toolChoice, maxTokens, stop, temperature, topP, topK, metadata jscan.Value
-	thinking, outputConfig, outputFormat                                                    jscan.Value
-}
+// bodyKeys are the top-level fields of the caller's request, in the order in which clients have them. Those from
+// inContainer on have no place at this vendor.
+var bodyKeys = [...]string{"model", "messages", "system", "max_tokens", "metadata", "stop_sequences", "stream", "temperature",
+	"top_k", "top_p", "tools", "tool_choice", "thinking", "output_config", "output_format", "routing_hint", "task_type", "agent_id",
+	"container", "context_management", "mcp_servers", "service_tier", "inference_geo", "speed", "cache_control"}
+
+const (
+	inModel = iota
+	inMessages
+	inSystem
+	inMaxTokens
+	inMetadata
+	inStop
+	inStream
+	inTemperature
+	inTopK
+	inTopP
+	inTools
+	inToolChoice
+	inThinking
+	inOutputConfig
+	inOutputFormat
+	inRoutingHint
+	inTaskType
+	inAgentID
+	inContainer
+)
 
 // translate writes the vendor's request. The order of what it writes depends on nothing but the call.
 func translate(c *sdk.Call, opts *options, out *sdk.Request, scratch []byte) (*translation, error) {
 	t := &translation{call: c, opts: opts, old: isOld(c.Model), out: out, b: scratch}
-	doc, err := jscan.Parse(c.Body)
-	if err != nil {
+	if err := t.read(); err != nil {
 		return nil, sdk.Invalid("the request body is no JSON: " + err.Error())
 	}
-	t.read(doc)
 	t.begin()
 	if t.counting() {
 		t.countBody()
@@ -57,6 +76,58 @@ func translate(c *sdk.Call, opts *options, out *sdk.Request, scratch []byte) (*t
 	}
 	_, _ = out.Write(t.b)
 	return t, nil
+}
+
+// read reads the caller's request in one walk, messages and their blocks with it, and lists what has no place here.
+func (t *translation) read() error {
+	r := jscan.NewReader(t.call.Body)
+	unknown := false
+	if r.Object() {
+		for n, ok := r.Field(bodyKeys[:], 0); ok; n, ok = r.Field(bodyKeys[:], n+1) {
+			switch {
+			case n == inMessages && r.Kind() == jscan.Array:
+				t.turns, t.blocks, t.calls = t.turns[:0], t.blocks[:0], t.calls[:0] // of two the last counts
+				t.messages(&r)
+			case n < 0:
+				unknown = true
+				r.Value()
+			default:
+				t.in[n] = r.Value()
+			}
+		}
+	} else {
+		r.Value()
+	}
+	if err := r.End(); err != nil {
+		return err
+	}
+	for n := inContainer; n < len(bodyKeys); n++ {
+		t.drop(bodyKeys[n], t.in[n])
+	}
+	for key, v := range t.in[inMetadata].Fields() {
+		t.drop("metadata."+string(key), v) // Gemini takes nothing about the user
+	}
+	if unknown {
+		t.unknown()
+	}
+	return nil
+}
+
+// unknown lists the fields that nobody knows yet.
+func (t *translation) unknown() {
+	doc, _ := jscan.Parse(t.call.Body) // which read has seen to be good
+	for key, v := range doc.Fields() {
+		if k := string(key); !slices.Contains(bodyKeys[:], k) {
+			t.drop(k, v)
+		}
+	}
+}
+
+// drop lists a field, when it is there.
+func (t *translation) drop(field string, v jscan.Value) {
+	if !v.IsNull() {
+		t.out.Dropped(field)
+	}
 }
 
 // begin names path and headers. On Vertex the base URL ends where the model's name begins.
@@ -101,53 +172,10 @@ func (t *translation) prompt() {
 	t.system()
 	t.tools()
 	t.b = append(jwrite.AppendKey(t.b, "contents"), '[')
-	t.messages()
+	for _, n := range t.turns {
+		t.turn(n)
+	}
 	t.b = append(t.b, ']')
-	t.seed = seedOf(t.in.messages)
-}
-
-// read sorts the caller's fields. What has no place here is listed as dropped.
-func (t *translation) read(doc jscan.Value) {
-	for key, v := range doc.Fields() {
-		switch string(key) {
-		case "system":
-			t.in.system = v
-		case "messages":
-			t.in.messages = v
-		case "tools":
-			t.in.tools = v
-		case "tool_choice":
-			t.in.toolChoice = v
-		case "max_tokens":
-			t.in.maxTokens = v
-		case "stop_sequences":
-			t.in.stop = v
-		case "temperature":
-			t.in.temperature = v
-		case "top_p":
-			t.in.topP = v
-		case "top_k":
-			t.in.topK = v
-		case "metadata":
-			t.in.metadata = v
-		case "thinking":
-			t.in.thinking = v
-		case "output_config":
-			t.in.outputConfig = v
-		case "output_format":
-			t.in.outputFormat = v
-		case "model", "stream", "routing_hint", "task_type", "agent_id": // the host's
-		default:
-			if !v.IsNull() {
-				t.out.Dropped(string(key))
-			}
-		}
-	}
-	for key, v := range t.in.metadata.Fields() {
-		if !v.IsNull() {
-			t.out.Dropped("metadata." + string(key)) // Gemini takes nothing about the user
-		}
-	}
 }
 
 // refuse keeps the first reason not to carry the request. What is written after it is thrown away.
@@ -162,14 +190,14 @@ func (t *translation) config() {
 	t.b = append(jwrite.AppendKey(t.b, "generationConfig"), '{')
 	limit := int64(t.call.MaxTokens)
 	if limit == 0 {
-		limit = t.in.maxTokens.IntOr(0)
+		limit = t.in[inMaxTokens].IntOr(0)
 	}
 	if limit > 0 {
 		t.b = jwrite.AppendInt(jwrite.AppendKey(t.b, "maxOutputTokens"), limit)
 	}
-	t.raw("temperature", t.in.temperature)
-	t.raw("topP", t.in.topP)
-	t.raw("topK", t.in.topK)
+	t.raw("temperature", t.in[inTemperature])
+	t.raw("topP", t.in[inTopP])
+	t.raw("topK", t.in[inTopK])
 	t.stop()
 	t.thinking()
 	t.format()
@@ -184,12 +212,12 @@ func (t *translation) raw(field string, v jscan.Value) {
 }
 
 func (t *translation) stop() {
-	if t.in.stop.Len() == 0 {
+	if t.in[inStop].Len() == 0 {
 		return
 	}
 	t.b = append(jwrite.AppendKey(t.b, "stopSequences"), '[')
 	n := 0
-	for v := range t.in.stop.Items() {
+	for v := range t.in[inStop].Items() {
 		if n++; n > t.opts.maxStop {
 			t.out.Dropped("stop_sequences")
 			break
@@ -227,13 +255,13 @@ func (t *translation) system() {
 		}
 		t.b = append(append(append(jwrite.AppendComma(t.b), `{"text":`...), text...), '}')
 	}
-	if t.in.system.Kind() == jscan.String && len(t.in.system) > 2 {
-		part(t.in.system)
+	if t.in[inSystem].Kind() == jscan.String && len(t.in[inSystem]) > 2 {
+		part(t.in[inSystem])
 	}
-	for v := range t.in.system.Items() {
+	for v := range t.in[inSystem].Items() {
 		var f [3]jscan.Value
 		v.Pick(f[:], "type", "text", "cache_control")
-		t.dropCacheControl(f[2])
+		t.drop("cache_control", f[2])
 		switch {
 		case !f[0].Equal("text"):
 			t.refuse(sdk.Unsupported("a block of type " + f[0].String() + " in system"))
@@ -243,12 +271,6 @@ func (t *translation) system() {
 	}
 	if n > 0 {
 		t.b = append(t.b, "]}"...)
-	}
-}
-
-func (t *translation) dropCacheControl(v jscan.Value) {
-	if !v.IsNull() {
-		t.out.Dropped("cache_control")
 	}
 }
 

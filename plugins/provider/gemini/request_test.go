@@ -300,7 +300,7 @@ func TestRefusals(t *testing.T) {
 
 func TestDropped(t *testing.T) {
 	for name, tc := range map[string]struct{ body, want string }{
-		"unknown fields":   {`{"messages":[],"container":"c","context_management":{},"service_tier":"auto","mcp_servers":[],"speed":null}`, "container context_management service_tier mcp_servers"},
+		"unknown fields":   {`{"messages":[],"container":"c","context_management":{},"service_tier":"auto","mcp_servers":[],"speed":null,"tomorrow":{},"never":null}`, "container context_management mcp_servers service_tier tomorrow"},
 		"metadata":         {`{"messages":[],"metadata":{"user_id":"u","team":"x","none":null}}`, "metadata.user_id metadata.team"},
 		"cache_control":    {conversation(`{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}},{"type":"text","text":"b","cache_control":{"type":"ephemeral"}}]}`), "cache_control"},
 		"thinking blocks":  {conversation(`{"role":"assistant","content":[{"type":"thinking","thinking":"a"},{"type":"redacted_thinking","data":"a"},{"type":"text","text":"x"}]}`), "messages.content.thinking messages.content.redacted_thinking"},

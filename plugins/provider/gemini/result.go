@@ -6,16 +6,14 @@ import (
 )
 
 // functionCall writes a call of the history.
-func (t *translation) functionCall(v jscan.Value, sig signature) {
-	var f [3]jscan.Value
-	v.Pick(f[:], "id", "name", "input")
-	input := f[2]
+func (t *translation) functionCall(n block, sig signature) {
+	input := n.v
 	if input.Kind() != jscan.Object {
 		input = jscan.Value("{}")
 	}
 	t.b = append(jwrite.AppendComma(t.b), `{"functionCall":{`...)
-	t.callID(f[0].String())
-	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "name"), t.names.vendors(f[1].String()))
+	t.callID(t.calls[n.call].id)
+	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "name"), t.names.vendors(t.calls[n.call].name))
 	t.b = append(append(append(t.b, `,"args":`...), input...), "}}"...)
 	if sig.kind != 0 {
 		t.signLast(sig)
@@ -38,25 +36,25 @@ func (t *translation) result(n block, moved []block) []block {
 		return moved // refused
 	}
 	call := t.calls[n.call]
-	content := n.v.Get("content")
 	t.b = append(jwrite.AppendComma(t.b), `{"functionResponse":{`...)
 	t.callID(call.id)
 	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "name"), t.names.vendors(call.name))
 	t.b = append(t.b, `,"response":{`...)
-	if n.v.Get("is_error").Bool() {
+	if n.wrong {
 		t.b = append(t.b, `"error":"`...)
 	} else {
 		t.b = append(t.b, `"output":"`...)
 	}
 	empty, before := len(t.b), len(moved)
-	if content.Kind() == jscan.String {
-		t.b = append(t.b, inner(content)...)
+	if n.v.Kind() == jscan.String {
+		t.b = append(t.b, inner(n.v)...)
 	}
-	for item := range content.Items() {
-		kind := item.Get("type").String()
-		t.dropCacheControl(item.Get("cache_control"))
-		part := block{kind: blockText, v: item.Get("text")}
-		switch kind {
+	for item := range n.v.Items() {
+		var f [3]jscan.Value
+		item.Pick(f[:], "type", "text", "cache_control")
+		t.drop("cache_control", f[2])
+		part := block{kind: blockText, v: f[1]}
+		switch kind := f[0].String(); kind {
 		case "text":
 		case "tool_reference":
 			t.out.Dropped("messages.content.tool_reference")

@@ -135,7 +135,7 @@ func (s *stream) read(data []byte, whole bool, out *sdk.Events) {
 		return
 	}
 	s.name(c)
-	counted := s.tokens.read(c.field[chunkUsage])
+	counted := s.tokens.read(&c.usage)
 	if counted {
 		s.report(out) // before the start, so that a whole answer starts with its true count
 	}

@@ -212,7 +212,7 @@ func TestUsageInEveryChunk(t *testing.T) {
 		`{"candidates":[{"content":{"parts":[{"text":"b"}]}}],"usageMetadata":{"trafficType":"ON_DEMAND"}}`,
 		`{"candidates":[{"content":{"parts":[{"text":"c"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":54,"candidatesTokenCount":14,"totalTokenCount":130,"thoughtsTokenCount":62}}`,
 	))
-	want := map[string]int64{"input": 54, "output": 76, "cache_read": 0, "cache_write": 0, "cache_write_1h": 0, "reasoning": 62}
+	want := map[string]int64{"input": 54, "output": 76, "reasoning": 62}
 	if !reflect.DeepEqual(m.Usage, want) {
 		t.Errorf("got %v, want %v", m.Usage, want)
 	}

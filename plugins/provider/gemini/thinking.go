@@ -23,8 +23,8 @@ const (
 // thinking asks for as much thinking as the caller did. Thinking is a wish: a model that can't is not asked, and the
 // caller is told.
 func (t *translation) thinking() {
-	mode := t.in.thinking.Get("type").String()
-	effort := t.in.outputConfig.Get("effort").String()
+	mode := t.in[inThinking].Get("type").String()
+	effort := t.in[inOutputConfig].Get("effort").String()
 	asked := mode == "enabled" || mode == "adaptive"
 	measure := t.opts.measure(t.call.Model)
 	if !t.call.Thinking || measure == "none" {
@@ -41,10 +41,10 @@ func (t *translation) thinking() {
 		return
 	}
 	t.b = append(jwrite.AppendKey(t.b, "thinkingConfig"), '{')
-	if asked && !t.in.thinking.Get("display").Equal("omitted") {
+	if asked && !t.in[inThinking].Get("display").Equal("omitted") {
 		t.b = jwrite.AppendBool(jwrite.AppendKey(t.b, "includeThoughts"), true)
 	}
-	budget := t.in.thinking.Get("budget_tokens").IntOr(0)
+	budget := t.in[inThinking].Get("budget_tokens").IntOr(0)
 	if mode != "enabled" {
 		budget = 0
 	}
@@ -99,13 +99,13 @@ func (t *translation) budget(least bool, effort string, budget int64) {
 
 // format asks for structured output: output_config.format, or output_format as it was called first.
 func (t *translation) format() {
-	f, name := t.in.outputConfig.Get("format"), "output_config.format"
+	f, name := t.in[inOutputConfig].Get("format"), "output_config.format"
 	if f.IsNull() {
-		f, name = t.in.outputFormat, "output_format"
+		f, name = t.in[inOutputFormat], "output_format"
 	}
-	for key, v := range t.in.outputConfig.Fields() {
-		if k := string(key); k != "effort" && k != "format" && !v.IsNull() {
-			t.out.Dropped("output_config." + k)
+	for key, v := range t.in[inOutputConfig].Fields() {
+		if k := string(key); k != "effort" && k != "format" {
+			t.drop("output_config."+k, v)
 		}
 	}
 	schema := f.Get("schema")
@@ -113,7 +113,7 @@ func (t *translation) format() {
 	case f.IsNull():
 	case !f.Get("type").Equal("json_schema") || schema.Kind() != jscan.Object:
 		t.out.Dropped(name)
-	case t.old && t.in.tools.Len() > 0:
+	case t.old && t.in[inTools].Len() > 0:
 		t.refuse(sdk.Unsupported("this model takes no tools together with a format for its output"))
 	default:
 		t.b = append(jwrite.AppendKey(t.b, "responseMimeType"), `"application/json"`...)

@@ -11,14 +11,15 @@ import (
 // tools writes the tools, in the caller's order, with the choice among them.
 func (t *translation) tools() {
 	n := 0
-	for tool := range t.in.tools.Items() {
-		if !t.wanted(tool) {
+	for v := range t.in[inTools].Items() {
+		var tool tool
+		if !t.readTool(v, &tool) {
 			continue
 		}
 		if n++; n == 1 {
 			t.b = append(jwrite.AppendKey(t.b, "tools"), `[{"functionDeclarations":[`...)
 		}
-		t.tool(tool)
+		t.tool(&tool)
 	}
 	if n == 0 {
 		return
@@ -27,11 +28,35 @@ func (t *translation) tools() {
 	t.toolChoice()
 }
 
-// wanted sorts out the tools that are not the caller's own. Anthropic runs some itself and has trained its models on
-// the schema of others, so a model of another vendor can serve neither; only the search among tools may go, since all
-// of them are given anyway.
-func (t *translation) wanted(tool jscan.Value) bool {
-	kind := tool.Get("type").String()
+// A tool is what goes to the vendor of one.
+type tool struct{ name, description, schema jscan.Value }
+
+// readTool takes a tool apart and reports whether it is the caller's own. Anthropic runs some itself and has trained its
+// models on the schema of others, so a model of another vendor can serve neither; only the search among tools may go,
+// since all of them are given anyway.
+func (t *translation) readTool(v jscan.Value, tool *tool) bool {
+	kind := ""
+	for key, f := range v.Fields() {
+		switch string(key) {
+		case "name":
+			tool.name = f
+		case "description":
+			tool.description = f
+		case "input_schema":
+			tool.schema = f
+		case "type":
+			kind = f.String()
+		case "strict":
+			if f.Bool() {
+				t.out.Dropped("tools.strict")
+			}
+		case "cache_control":
+			t.drop("cache_control", f)
+		case "defer_loading", "eager_input_streaming":
+		default:
+			t.drop("tools."+string(key), f)
+		}
+	}
 	switch {
 	case kind == "" || kind == "custom":
 		return true
@@ -43,34 +68,12 @@ func (t *translation) wanted(tool jscan.Value) bool {
 	return false
 }
 
-func (t *translation) tool(v jscan.Value) {
-	var name, description, schema jscan.Value
-	for key, f := range v.Fields() {
-		switch string(key) {
-		case "name":
-			name = f
-		case "description":
-			description = f
-		case "input_schema":
-			schema = f
-		case "strict":
-			if f.Bool() {
-				t.out.Dropped("tools.strict")
-			}
-		case "cache_control":
-			t.dropCacheControl(f)
-		case "type", "defer_loading", "eager_input_streaming":
-		default:
-			if !f.IsNull() {
-				t.out.Dropped("tools." + string(key))
-			}
-		}
+func (t *translation) tool(tool *tool) {
+	t.b = jwrite.AppendString(append(jwrite.AppendComma(t.b), `{"name":`...), t.names.vendors(tool.name.String()))
+	if tool.description.Kind() == jscan.String {
+		t.b = append(jwrite.AppendKey(t.b, "description"), tool.description...)
 	}
-	t.b = jwrite.AppendString(append(jwrite.AppendComma(t.b), `{"name":`...), t.names.vendors(name.String()))
-	if description.Kind() == jscan.String {
-		t.b = append(jwrite.AppendKey(t.b, "description"), description...)
-	}
-	t.parameters(schema)
+	t.parameters(tool.schema)
 	t.b = append(t.b, '}')
 }
 
@@ -79,7 +82,7 @@ func (t *translation) toolChoice() {
 	if t.counting() {
 		return
 	}
-	c := t.in.toolChoice
+	c := t.in[inToolChoice]
 	mode := ""
 	switch kind := c.Get("type").String(); kind {
 	case "":

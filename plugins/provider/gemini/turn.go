@@ -8,14 +8,22 @@ import (
 	"github.com/ainfera-ai/router/sdk/jwrite"
 )
 
+// A turn is what one side says.
+type turn struct {
+	role     string
+	from, to int // its blocks
+}
+
 // A block is one content block of the history that becomes a part.
 type block struct {
 	kind blockKind
-	v    jscan.Value // the block; of text, its string
-	text jscan.Value // of a thought, its string
-	sig  signature   // of a thought
-	note string      // text that stands before it, not from the caller
-	call int         // of a result, the place of its call among translation.calls
+	// v is of text its string, of a call its input, of a result its content, and else the block.
+	v     jscan.Value
+	text  jscan.Value // of a thought, its string
+	sig   signature   // of a thought
+	note  string      // text that stands before it, not from the caller
+	call  int         // of a call or a result, the place among translation.calls
+	wrong bool        // of a result, that it is an error
 }
 
 type blockKind uint8
@@ -33,61 +41,79 @@ const (
 // A called is a tool call of the history.
 type called struct{ id, name string }
 
-// messages writes the conversation. Consecutive messages of one role are one content, and so are those between which
-// nothing remains.
-func (t *translation) messages() {
-	for m := range t.in.messages.Items() {
-		var f [2]jscan.Value
-		m.Pick(f[:], "role", "content")
-		role := "user"
-		switch {
-		case f[0].Equal("user"):
-		case f[0].Equal("assistant"):
-			role = "model"
-		default:
-			t.refuse(sdk.Unsupported("a message of role " + f[0].String() + " can't be carried to this vendor"))
-			return
+var messageKeys = [...]string{"role", "content"}
+
+// messages reads the conversation into turns. Consecutive messages of one role are one turn, and so are those between
+// which nothing remains.
+func (t *translation) messages(r *jscan.Reader) {
+	r.Array()
+	for r.Item() {
+		if !r.Object() {
+			r.Value()
+			continue
 		}
-		t.message = t.message[:0]
-		t.collect(f[1])
-		if len(t.message) > 0 && role != t.role {
-			t.turn()
-			t.role, t.blocks = role, t.blocks[:0]
+		from := len(t.blocks)
+		var role jscan.Value
+		for n, ok := r.Field(messageKeys[:], 0); ok; n, ok = r.Field(messageKeys[:], n+1) {
+			switch {
+			case n == 0:
+				role = r.Value()
+			case n == 1:
+				t.content(r)
+			default:
+				r.Value()
+			}
 		}
-		t.blocks = append(t.blocks, t.message...)
+		t.message(role, from)
 	}
-	t.turn()
 }
 
-// turn writes the turn that was gathered. Results come first, in the order of their calls: without ids that is how the
-// vendor tells them apart.
-func (t *translation) turn() {
-	if len(t.blocks) == 0 {
-		return
+// message ends a message whose blocks begin at from.
+func (t *translation) message(v jscan.Value, from int) {
+	role := "user"
+	switch {
+	case v.Equal("user"):
+	case v.Equal("assistant"):
+		role = "model"
+	default:
+		t.refuse(sdk.Unsupported("a message of role " + v.String() + " can't be carried to this vendor"))
 	}
-	t.b = jwrite.AppendString(append(jwrite.AppendComma(t.b), `{"role":`...), t.role)
+	last := len(t.turns) - 1
+	switch {
+	case from == len(t.blocks):
+	case last >= 0 && t.turns[last].role == role:
+		t.turns[last].to = len(t.blocks)
+	default:
+		t.turns = append(t.turns, turn{role, from, len(t.blocks)})
+	}
+}
+
+// turn writes a turn.
+func (t *translation) turn(n turn) {
+	t.b = jwrite.AppendString(append(jwrite.AppendComma(t.b), `{"role":`...), n.role)
 	t.b = append(t.b, `,"parts":[`...)
-	if t.role == "model" {
-		t.modelParts()
+	if n.role == "model" {
+		t.modelParts(t.blocks[n.from:n.to])
 	} else {
-		t.userParts()
+		t.userParts(t.blocks[n.from:n.to])
 	}
 	t.b = append(t.b, "]}"...)
 }
 
-func (t *translation) userParts() {
-	var results []block
-	for _, n := range t.blocks {
+// userParts writes what the user said. Results come first, in the order of their calls: without ids that is how the vendor
+// tells them apart.
+func (t *translation) userParts(blocks []block) {
+	var results, moved []block
+	for _, n := range blocks {
 		if n.kind == blockResult {
 			results = append(results, n)
 		}
 	}
 	slices.SortStableFunc(results, func(a, b block) int { return a.call - b.call })
-	var moved []block
 	for _, n := range results {
 		moved = t.result(n, moved)
 	}
-	for _, list := range [...][]block{moved, t.blocks} {
+	for _, list := range [...][]block{moved, blocks} {
 		for _, n := range list {
 			if n.kind != blockResult {
 				t.part(n)
@@ -97,11 +123,11 @@ func (t *translation) userParts() {
 }
 
 // modelParts writes what the model said, in its order. A signature goes back onto the part that it came with.
-func (t *translation) modelParts() {
+func (t *translation) modelParts(blocks []block) {
 	var pending signature // of the next call
 	signed := false       // a call of this turn has a signature
 	t.textEnd = -1
-	for _, n := range t.blocks {
+	for _, n := range blocks {
 		switch n.kind {
 		case blockThought:
 			t.thought(n)
@@ -113,7 +139,7 @@ func (t *translation) modelParts() {
 				pending = unsigned
 			}
 			signed = true
-			t.functionCall(n.v, pending)
+			t.functionCall(n, pending)
 			pending = signature{}
 		default:
 			t.part(n)
@@ -150,47 +176,73 @@ func (t *translation) signLast(s signature) {
 	t.b = append(append(t.b, s.data...), `"}`...)
 }
 
-// blockKeys are the fields of blocks that matter to collect.
-var blockKeys = [...]string{"type", "text", "cache_control", "citations", "thinking", "signature", "id", "name", "tool_use_id"}
+// blockKeys are the fields of blocks that matter here, in the order in which clients have them.
+var blockKeys = [...]string{"type", "text", "thinking", "signature", "id", "name", "input", "tool_use_id", "content", "is_error",
+	"cache_control", "citations"}
 
-// collect sorts a message's content into blocks.
-func (t *translation) collect(content jscan.Value) {
-	if content.Kind() == jscan.String {
-		if len(content) > 2 {
-			t.message = append(t.message, block{kind: blockText, v: content})
-		}
+const (
+	inType = iota
+	inText
+	inThought
+	inSignature
+	inID
+	inName
+	inInput
+	inToolUseID
+	inContent
+	inIsError
+	inCacheControl
+	inCitations
+)
+
+// content reads a message's content into blocks.
+func (t *translation) content(r *jscan.Reader) {
+	if r.Kind() == jscan.String {
+		t.text(r.Value())
 		return
 	}
-	for v := range content.Items() {
+	if !r.Array() {
+		r.Value()
+		return
+	}
+	for r.Item() {
 		var f [len(blockKeys)]jscan.Value
-		v.Pick(f[:], blockKeys[:]...)
-		t.dropCacheControl(f[2])
-		if f[3].Len() > 0 {
-			t.out.Dropped("messages.content.citations")
+		t.block(r.Pick(f[:], blockKeys[:]...), &f)
+	}
+}
+
+func (t *translation) text(v jscan.Value) {
+	if v.Kind() == jscan.String && len(v) > 2 {
+		t.blocks = append(t.blocks, block{kind: blockText, v: v})
+	}
+}
+
+// block keeps a block that becomes a part, and lists or refuses one that doesn't.
+func (t *translation) block(v jscan.Value, f *[len(blockKeys)]jscan.Value) {
+	t.drop("cache_control", f[inCacheControl])
+	if f[inCitations].Len() > 0 {
+		t.out.Dropped("messages.content.citations")
+	}
+	switch kind := f[inType].String(); kind {
+	case "text":
+		t.text(f[inText])
+	case "thinking":
+		sig, ours := readSignature(f[inSignature])
+		if !ours { // another vendor's, which this one can't read
+			t.out.Dropped("messages.content.thinking")
+			return
 		}
-		switch kind := f[0].String(); kind {
-		case "text":
-			if len(f[1]) > 2 {
-				t.message = append(t.message, block{kind: blockText, v: f[1]})
-			}
-		case "thinking":
-			sig, ours := readSignature(f[5])
-			if !ours { // another vendor's, which this one can't read
-				t.out.Dropped("messages.content.thinking")
-				continue
-			}
-			t.message = append(t.message, block{kind: blockThought, text: f[4], sig: sig})
-		case "redacted_thinking":
-			t.out.Dropped("messages.content.redacted_thinking")
-		case "tool_use":
-			t.calls = append(t.calls, called{f[6].String(), f[7].String()})
-			t.message = append(t.message, block{kind: blockCall, v: v})
-		case "tool_result":
-			t.message = append(t.message, block{kind: blockResult, v: v, call: t.callOf(f[8].String())})
-		default:
-			if n, ok := t.other(kind, v); ok {
-				t.message = append(t.message, n)
-			}
+		t.blocks = append(t.blocks, block{kind: blockThought, text: f[inThought], sig: sig})
+	case "redacted_thinking":
+		t.out.Dropped("messages.content.redacted_thinking")
+	case "tool_use":
+		t.blocks = append(t.blocks, block{kind: blockCall, v: f[inInput], call: len(t.calls)})
+		t.calls = append(t.calls, called{f[inID].String(), f[inName].String()})
+	case "tool_result":
+		t.blocks = append(t.blocks, block{kind: blockResult, v: f[inContent], wrong: f[inIsError].Bool(), call: t.callOf(f[inToolUseID].String())})
+	default:
+		if n, ok := t.other(kind, v); ok {
+			t.blocks = append(t.blocks, n)
 		}
 	}
 }

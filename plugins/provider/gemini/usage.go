@@ -5,34 +5,24 @@ import (
 	"github.com/ainfera-ai/router/sdk/jscan"
 )
 
+// usageKeys are the fields of usageMetadata, in the vendor's order.
+var usageKeys = [...]string{"promptTokenCount", "candidatesTokenCount", "totalTokenCount", "promptTokensDetails", "candidatesTokensDetails",
+	"thoughtsTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount"}
+
 // tokens are the vendor's own figures. Each chunk has those that are known so far, for the answer as a whole.
-type tokens struct{ prompt, cached, candidates, thoughts, tools, total int64 }
+type tokens struct{ prompt, candidates, total, thoughts, cached, tools int64 }
 
 // read takes the figures of a chunk and reports whether there were any. A later one replaces the earlier, and one that is
 // absent, as those that are zero are, leaves it.
-func (t *tokens) read(v jscan.Value) (found bool) {
-	for key, f := range v.Fields() {
-		n, ok := f.Int()
-		if !ok || n < 0 {
+func (t *tokens) read(usage *[len(usageKeys)]jscan.Value) (found bool) {
+	places := [len(usageKeys)]*int64{&t.prompt, &t.candidates, &t.total, nil, nil, &t.thoughts, &t.cached, &t.tools}
+	for i, v := range usage {
+		if v == nil || places[i] == nil {
 			continue
 		}
-		switch string(key) {
-		case "promptTokenCount":
-			t.prompt = n
-		case "cachedContentTokenCount":
-			t.cached = n
-		case "candidatesTokenCount":
-			t.candidates = n
-		case "thoughtsTokenCount":
-			t.thoughts = n
-		case "toolUsePromptTokenCount":
-			t.tools = n
-		case "totalTokenCount":
-			t.total = n
-		default:
-			continue
+		if n, ok := v.Int(); ok && n >= 0 {
+			*places[i], found = n, true
 		}
-		found = true
 	}
 	return found
 }
@@ -41,12 +31,15 @@ func (t *tokens) read(v jscan.Value) (found bool) {
 // nor what the vendor's tools read. Where the total knows of more, it is more that was thought.
 func (t *tokens) usage() sdk.Usage {
 	output := max(t.candidates+t.thoughts, t.total-t.prompt-t.tools)
-	return sdk.Usage{
-		Input:     max(0, t.prompt-t.cached) + t.tools,
-		Output:    output,
-		CacheRead: t.cached,
-		Reasoning: t.thoughts,
+	u := sdk.UnknownUsage()
+	u.Input, u.Output = max(0, t.prompt-t.cached)+t.tools, output
+	if t.cached > 0 {
+		u.CacheRead = t.cached
 	}
+	if t.thoughts > 0 {
+		u.Reasoning = t.thoughts
+	}
+	return u
 }
 
 // report passes the count on when it says something new.
