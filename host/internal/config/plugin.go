@@ -19,6 +19,7 @@ const (
 // a plugin block of its own.
 var builtins = map[string]string{
 	"anthropic": kindAdapter,
+	"gemini":    kindAdapter,
 	"openai":    kindAdapter,
 	"floor":     kindPolicy,
 }
