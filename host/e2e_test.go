@@ -337,7 +337,13 @@ func (r *running) post(path, body string, header ...string) *http.Response {
 // message sends to /v1/messages and reads the whole answer.
 func (r *running) message(body string, header ...string) (*http.Response, string) {
 	r.t.Helper()
-	resp := r.post("/v1/messages", body, header...)
+	return r.call("/v1/messages", body, header...)
+}
+
+// call sends to a path and reads the whole answer.
+func (r *running) call(path, body string, header ...string) (*http.Response, string) {
+	r.t.Helper()
+	resp := r.post(path, body, header...)
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		r.t.Fatal(err)

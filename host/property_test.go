@@ -21,6 +21,7 @@ import (
 // A way is one way out of a call, and what the specification's capture page says of it.
 type way struct {
 	name    string
+	path    string // where it is asked for; /v1/messages where none is given
 	text    string // the user's message
 	more    string // further members of the body, with a comma behind each
 	max     int    // max_tokens; 300 where none is given
@@ -199,11 +200,12 @@ func sqliteStore(t *testing.T) (dir, dsn string) {
 }
 
 // TestPropertyStreamedAndWholeAreTheSameCall makes every call twice, streamed at one server and whole at another of the
-// same configuration, and compares what the caller saw and what was written down, for each lane and way out, routed and
-// pinned.
+// same configuration, and compares what the caller saw and what was written down, for each lane, dialect and way out,
+// routed and pinned.
 func TestPropertyStreamedAndWholeAreTheSameCall(t *testing.T) {
 	for _, lane := range []string{"o", "a"} {
 		t.Run(lane, func(t *testing.T) { sameCalls(t, lane, ways, sqliteStore) })
+		t.Run(lane+"/chat", func(t *testing.T) { sameCalls(t, lane, inChat(ways), sqliteStore) })
 	}
 }
 
@@ -237,7 +239,7 @@ func sameCalls(t *testing.T, lane string, ways []way, at store) {
 			})
 		}
 	}
-	callersLeave(t, servers)
+	callersLeave(t, servers, ways[0].path)
 	for _, r := range servers {
 		r.clean()
 	}
@@ -266,14 +268,25 @@ type sight struct {
 func (w *way) call(t *testing.T, r *running, stream, pinned bool) *sight {
 	t.Helper()
 	before := len(r.sim.Calls())
-	resp, text := r.message(w.body(stream, pinned), append([]string{"x-ainfera-budget-usd", "0.01", "authorization", "Bearer " + r.keys[w.who()]}, w.header...)...)
+	resp, text := r.call(w.endpoint(), w.body(stream, pinned), append([]string{"x-ainfera-budget-usd", "0.01", "authorization", "Bearer " + r.keys[w.who()]}, w.header...)...)
 	s := &sight{Status: resp.StatusCode, Header: told(resp.Header)}
-	s.hear(t, text, stream)
+	if w.path == chatPath && s.Status == 200 {
+		s.hearChat(t, text, stream)
+	} else {
+		s.hear(t, text, stream)
+	}
 	for _, c := range r.sim.Calls()[before:] {
 		s.Sent = append(s.Sent, c.Model+" "+gjson.GetBytes(c.Body, "tools").Raw+gjson.GetBytes(c.Body, "messages").Raw)
 	}
 	s.books(r, resp.Header.Get("request-id"))
 	return s
+}
+
+func (w *way) endpoint() string {
+	if w.path == "" {
+		return "/v1/messages"
+	}
+	return w.path
 }
 
 func (w *way) who() string {
@@ -296,6 +309,9 @@ func (w *way) body(stream, pinned bool) string {
 	}
 	if limit == 0 {
 		limit = 300
+	}
+	if w.path == chatPath { // where usage must be asked for
+		flag += map[bool]string{true: `,"stream_options":{"include_usage":true}`}[stream]
 	}
 	return fmt.Sprintf(`{"model":%q,"max_tokens":%d,"stream":%s,%s"messages":[{"role":"user","content":[{"type":"text","text":"%s"}]}]}`, model, limit, flag, w.more, w.text)
 }
@@ -450,7 +466,7 @@ func (s *sight) holds(t *testing.T, name string, want end, w *way, lane string, 
 		code, _ = inner["code"].(string)
 	}
 	wantCode := want.code
-	if want == vendorRefuses && lane == "a" {
+	if want == vendorRefuses && lane == "a" && w.path != chatPath {
 		wantCode = "" // the vendor's own words, unchanged
 	}
 	if s.Status != want.status || code != wantCode {
@@ -549,13 +565,13 @@ func same(t *testing.T, streamed, whole *sight, w *way) {
 
 // callersLeave has callers go away at both servers, routed and pinned: in mid-stream, and while they wait for a whole
 // answer. It ends the servers, which is what their completions are waited for with.
-func callersLeave(t *testing.T, servers [2]*running) {
+func callersLeave(t *testing.T, servers [2]*running, path string) {
 	for i, r := range servers {
 		for _, pinned := range []bool{false, true} {
-			w := way{text: "x [[sim chunks=9 size=200 silent-after=3]]", max: 3000}
+			w := way{path: path, text: "x [[sim chunks=9 size=200 silent-after=3]]", max: 3000}
 			before := len(r.sim.Calls())
 			ctx, cancel := context.WithCancel(t.Context())
-			req, err := http.NewRequestWithContext(ctx, "POST", r.url+"/v1/messages", strings.NewReader(w.body(i == 0, pinned)))
+			req, err := http.NewRequestWithContext(ctx, "POST", r.url+w.endpoint(), strings.NewReader(w.body(i == 0, pinned)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -571,7 +587,7 @@ func callersLeave(t *testing.T, servers [2]*running) {
 				defer resp.Body.Close()
 				lines := bufio.NewScanner(resp.Body)
 				for n := 0; n < 3 && lines.Scan(); {
-					if strings.Contains(lines.Text(), "event: content_block_delta") {
+					if strings.Contains(lines.Text(), "event: content_block_delta") || strings.Contains(lines.Text(), `"delta":{"content":`) {
 						n++
 					}
 				}
