@@ -48,6 +48,7 @@ type call struct {
 	done capture.Completion // what complete writes down
 	errs *apiError          // what the caller was told, if not an answer
 	sent bool               // the head has gone out
+	free bool               // nothing is booked for it: its tokens were counted
 	ttft time.Duration
 
 	key      *heldKey        // nil without an Idempotency-Key
@@ -55,7 +56,10 @@ type call struct {
 }
 
 // calls handles the calls of one dialect.
-func (s *Server) calls(d dialect) http.HandlerFunc {
+func (s *Server) calls(d dialect) http.HandlerFunc { return s.handle(d, (*call).serve) }
+
+// handle tells a story of one request, and the caller how it ended.
+func (s *Server) handle(d dialect, story func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.active.Add(1)
 		defer s.active.Done()
@@ -67,7 +71,7 @@ func (s *Server) calls(d dialect) http.HandlerFunc {
 		c := &call{s: s, dialect: d, world: s.world.Load(), w: w, r: r.WithContext(ctx), start: s.cfg.Now(), id: requestID(w)}
 		defer c.report()
 		defer c.recovered()
-		if err := c.serve(); err != nil {
+		if err := story(c); err != nil {
 			c.errs = c.tell(err)
 		}
 	}

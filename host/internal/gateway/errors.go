@@ -38,6 +38,8 @@ type apiError struct {
 	backend    string
 	hint       string
 	param      string
+	model      string        // the entry that is unavailable
+	provider   string        // where it would run
 	upstream   int           // the vendor's status, where it failed a pinned call
 	retryAfter time.Duration // zero is unknown
 	noRetry    bool          // x-should-retry: false
@@ -114,7 +116,7 @@ func stopping() *apiError {
 // refused makes a caller's error of routing's.
 func refused(r *route.Refusal) *apiError {
 	e := fail(r.Code, r.Message)
-	e.backend, e.hint = r.Backend, r.Hint
+	e.backend, e.hint, e.model, e.provider = r.Backend, r.Hint, r.Model, r.Provider
 	return e
 }
 

@@ -142,15 +142,17 @@ func (s *Server) routes() *mux.Router {
 	m.HandleFunc("/", s.root).Methods(http.MethodGet)
 	m.HandleFunc("/health", s.health).Methods(http.MethodGet)
 	m.HandleFunc("/v1/messages", s.calls(anthropic{})).Methods(http.MethodPost)
+	m.HandleFunc("/v1/messages/count_tokens", s.handle(anthropic{}, (*call).count)).Methods(http.MethodPost)
 	m.HandleFunc("/v1/chat/completions", s.calls(openai{})).Methods(http.MethodPost)
+	m.HandleFunc("/v1/inference", s.calls(inference{})).Methods(http.MethodPost)
 	m.HandleFunc("/v1/models", s.models).Methods(http.MethodGet)
 	m.HandleFunc("/v1/providers", s.providers).Methods(http.MethodGet)
 	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.refuse(w, fail(codeNotFound, "there is nothing at "+clip(r.URL.Path, 200)))
+		s.refuse(w, r, fail(codeNotFound, "there is nothing at "+clip(r.URL.Path, 200)))
 	})
 	m.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", s.methods(r))
-		s.refuse(w, fail(codeMethod, "method "+clip(r.Method, 20)+" is not allowed at "+clip(r.URL.Path, 200)))
+		s.refuse(w, r, fail(codeMethod, "method "+clip(r.Method, 20)+" is not allowed at "+clip(r.URL.Path, 200)))
 	})
 	return m
 }
@@ -202,8 +204,17 @@ func (s *Server) allowWrite(w http.ResponseWriter, now time.Time) {
 
 func requestID(w http.ResponseWriter) string { return w.Header().Get("Request-Id") }
 
-// refuse answers an error that belongs to no call.
-func (s *Server) refuse(w http.ResponseWriter, e *apiError) { e.write(w, anthropic{}, requestID(w)) }
+// refuse answers an error that belongs to no call, in the dialect of its path.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, e *apiError) {
+	var d dialect = anthropic{}
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/v1/chat/"):
+		d = openai{}
+	case strings.HasPrefix(r.URL.Path, "/v1/inference"):
+		d = inference{}
+	}
+	e.write(w, d, requestID(w))
+}
 
 func (s *Server) head(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")

@@ -2,6 +2,7 @@ package route
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -28,8 +29,10 @@ type Refusal struct {
 	Message string
 	Backend string // the models that were asked, where a need refused
 	Hint    string // what the caller can do
-	Plan    *Plan
-	Err     error // the policy's failure, for the operator's log; never shown to a caller
+	// Model and Provider are the entry that is unavailable, and where it would run.
+	Model, Provider string
+	Plan            *Plan
+	Err             error // the policy's failure, for the operator's log; never shown to a caller
 }
 
 // Error is the caller's message.
@@ -52,6 +55,10 @@ func refusalForNeed(need Need, asked []*Entry, pinned bool) *Refusal {
 	}
 	return &Refusal{Code: codes[need], Backend: backend, Hint: hint,
 		Message: "the request has " + string(need) + ", which " + backend + " can't take: " + hint}
+}
+
+func unavailable(e *Entry, why string) *Refusal {
+	return &Refusal{Code: CodeModelUnavailable, Model: e.Slug, Provider: e.Deployments[0].Provider, Message: fmt.Sprintf("model %q %s", e.Slug, why)}
 }
 
 // AsRefusal finds a Refusal in err.

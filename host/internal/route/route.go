@@ -80,7 +80,7 @@ func (r *Router) Route(ctx context.Context, c *Call) (*Plan, error) {
 	}
 	if alias != "" {
 		if r.expired(target) {
-			return nil, &Refusal{Code: CodeAliasExpired, Message: fmt.Sprintf("model %q was an old name of %q and is no longer served: ask for %q", clip(alias), target.Name, target.Name)}
+			return nil, expiredAlias(alias, target)
 		}
 		r.cfg.AliasHit(alias, target.Name)
 	}
@@ -111,18 +111,13 @@ func (r *Router) Route(ctx context.Context, c *Call) (*Plan, error) {
 func (r *Router) pinned(c *Call) (*Plan, error) {
 	e := r.cfg.Catalogue.byName[c.Model]
 	if e == nil {
-		near := r.cfg.Catalogue.nearest(c.Model)
-		msg := fmt.Sprintf("model: %q is not known here", clip(c.Model))
-		if len(near) > 0 {
-			msg += "; the nearest known are " + strings.Join(near, ", ")
-		}
-		return nil, &Refusal{Code: CodeUnknownModel, Message: msg}
+		return nil, r.unknown(c.Model)
 	}
 	switch {
 	case !r.cfg.Catalogue.hasLive(e):
-		return nil, &Refusal{Code: CodeModelUnavailable, Message: fmt.Sprintf("model %q is in the catalogue, but no provider of it has credentials here", e.Slug)}
+		return nil, unavailable(e, "is in the catalogue, but no provider of it has credentials here")
 	case e.Prices == nil:
-		return nil, &Refusal{Code: CodeModelUnavailable, Message: fmt.Sprintf("model %q has no price, so a call to it can't be accounted for", e.Slug)}
+		return nil, unavailable(e, "has no price, so a call to it can't be accounted for")
 	}
 	one := []*Entry{e}
 	for _, need := range needsOf(c) {
@@ -140,6 +135,16 @@ func (r *Router) pinned(c *Call) (*Plan, error) {
 	}
 	p.Candidates = []Candidate{candidate(c, e)}
 	return p, nil
+}
+
+// unknown names the nearest models that are known.
+func (r *Router) unknown(model string) *Refusal {
+	near := r.cfg.Catalogue.nearest(model)
+	msg := fmt.Sprintf("model: %q is not known here", clip(model))
+	if len(near) > 0 {
+		msg += "; the nearest known are " + strings.Join(near, ", ")
+	}
+	return &Refusal{Code: CodeUnknownModel, Message: msg}
 }
 
 // gather reads the hints, strongest first, and settles the floor.
@@ -293,12 +298,15 @@ func (r *Router) arrange(c *Call, p *Plan, survivors []*Entry) {
 	}
 	dearest := money.Price{}
 	for _, e := range survivors {
-		if total := e.Prices.Input.Add(e.Prices.Output); p.Baseline == nil || total.Cmp(dearest) > 0 {
+		if total := e.total(); p.Baseline == nil || total.Cmp(dearest) > 0 {
 			dearest, p.Baseline, p.BaselineMicroUSD = total, e, project(c, e)
 		}
 		p.Candidates = append(p.Candidates, candidate(c, e))
 	}
 }
+
+// total is what the entry's tokens cost together, in and out weighted equally. It must have prices.
+func (e *Entry) total() money.Price { return e.Prices.Input.Add(e.Prices.Output) }
 
 func candidate(c *Call, e *Entry) Candidate {
 	out := c.MaxTokens
