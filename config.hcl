@@ -24,7 +24,8 @@ log {
 # postgres://user@host/database, its password in PGPASSWORD or in the DSN, which no log ever shows.
 store {
   dsn         = env("AINFERA_DSN", "sqlite://data/ainfera.db")
-  keep_bodies = false # true keeps prompts and answers as well. The default keeps hashes
+  keep_bodies = false  # true keeps prompts and answers as well. The default keeps hashes
+  bodies_for  = "720h" # and for how long. The rows that hold the accounts are never deleted
 }
 
 limits {

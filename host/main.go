@@ -74,6 +74,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVar(&o.config, "config", "config.hcl", "the configuration file, HCL or its JSON form")
 	root.AddCommand(serveCommand(&o), versionCommand(&o), configCommand(&o), migrateCommand(&o), agentCommand(&o),
 		walletCommand(&o), policyCommand(&o), captureCommand(&o))
+	root.AddCommand(storeCommand(&o))
 	return root
 }
 

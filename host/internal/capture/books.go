@@ -33,6 +33,8 @@ type Config struct {
 	// RootInterval is how often a root over the audit chains is signed, by one host of the fleet, when a chain has moved.
 	// Defaults to a minute.
 	RootInterval time.Duration
+	// BodiesFor is how long bodies are kept, those too that were kept while KeepBodies was still on. Zero is for ever.
+	BodiesFor time.Duration
 	// Command opens the books beside a running host, for a command of the operator's: it holds no lease, ends no
 	// orphans, applies no journal, and can't Begin.
 	Command bool
@@ -57,6 +59,7 @@ type Books struct {
 
 	keys      keyCache
 	standings standings
+	bodies    bodySweep
 	templates templates
 	journal   *journal
 	doubts    doubts

@@ -66,30 +66,37 @@ var rules = []rule{
 // taken. What is broken is in the report; an error means that the store could not be read.
 func (b *Books) Check(ctx context.Context) (Report, error) {
 	var r Report
-	err := b.snapshot(ctx, func(tx bun.Tx) error {
-		if err := r.count(ctx, tx); err != nil {
-			return err
-		}
-		for _, rule := range rules {
-			if err := r.apply(ctx, tx, rule); err != nil {
-				return fmt.Errorf("that never %s: %w", rule.name, err)
-			}
-		}
-		f := folded{}
-		if _, err := checkLedger(ctx, tx, f.add); err != nil {
-			return fmt.Errorf("the ledger: %w", err)
-		}
-		v := proof.NewVerifier(proof.Options{}, f.add)
-		if err := verify(ctx, tx, b.config.Now(), ExportScope{}, v); err != nil {
-			return fmt.Errorf("the audit chains: %w", err)
-		}
-		for _, v := range f.list {
-			r.report(*v)
-		}
-		return nil
+	err := b.snapshot(ctx, func(tx bun.Tx) (err error) {
+		r, err = check(ctx, tx, b.config.Now())
+		return err
 	})
 	if err != nil {
 		return r, fmt.Errorf("check: %w", err)
+	}
+	return r, nil
+}
+
+// check is Check in a transaction of the caller's, whose isolation decides what moment it sees.
+func check(ctx context.Context, db bun.IDB, now time.Time) (Report, error) {
+	var r Report
+	if err := r.count(ctx, db); err != nil {
+		return r, err
+	}
+	for _, rule := range rules {
+		if err := r.apply(ctx, db, rule); err != nil {
+			return r, fmt.Errorf("that never %s: %w", rule.name, err)
+		}
+	}
+	f := folded{}
+	if _, err := checkLedger(ctx, db, f.add); err != nil {
+		return r, fmt.Errorf("the ledger: %w", err)
+	}
+	v := proof.NewVerifier(proof.Options{}, f.add)
+	if err := verify(ctx, db, now, ExportScope{}, v); err != nil {
+		return r, fmt.Errorf("the audit chains: %w", err)
+	}
+	for _, v := range f.list {
+		r.report(*v)
 	}
 	return r, nil
 }
@@ -126,20 +133,20 @@ func verify(ctx context.Context, db bun.IDB, now time.Time, scope ExportScope, v
 	return nil
 }
 
-func (r *Report) count(ctx context.Context, tx bun.Tx) error {
+func (r *Report) count(ctx context.Context, db bun.IDB) error {
 	for table, n := range map[string]*int64{
 		"routing_outcomes": &r.Outcomes, "inferences": &r.Inferences, "ledger_entries": &r.Entries,
 		"audit_events": &r.Events, "receipts": &r.Receipts,
 	} {
-		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM ?", bun.Ident(table)).Scan(n); err != nil {
+		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM ?", bun.Ident(table)).Scan(n); err != nil {
 			return err
 		}
 	}
-	return tx.QueryRowContext(ctx, "SELECT count(*) FROM inferences WHERE status = 'pending'").Scan(&r.OpenCalls)
+	return db.QueryRowContext(ctx, "SELECT count(*) FROM inferences WHERE status = 'pending'").Scan(&r.OpenCalls)
 }
 
-func (r *Report) apply(ctx context.Context, tx bun.Tx, rule rule) error {
-	rows, err := tx.QueryContext(ctx, rule.query)
+func (r *Report) apply(ctx context.Context, db bun.IDB, rule rule) error {
+	rows, err := db.QueryContext(ctx, rule.query)
 	if err != nil {
 		return err
 	}

@@ -100,6 +100,11 @@ func (b *Books) keepHouse() {
 			if err := b.forgetKeys(ctx); err != nil {
 				b.log.Warn("expired idempotency keys not deleted", "error", err)
 			}
+			if n, err := b.sweepBodies(ctx); err != nil {
+				b.log.Warn("bodies whose time is over not deleted", "error", err)
+			} else if n > 0 {
+				b.log.Info("bodies whose time is over deleted", "calls", n)
+			}
 		case <-deliver.C:
 			if err := errors.Join(b.endDoubts(ctx), b.deliverJournal(ctx), b.freeLeft(ctx)); err != nil {
 				b.log.Debug("store not available yet", "error", err)

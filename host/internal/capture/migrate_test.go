@@ -40,7 +40,7 @@ func TestMigratingChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.AddQueryHook(stopper{})
+	db = db.WithQueryHook(stopper{})
 	_, err = migrations.Run(t.Context(), db)
 	t.Fatalf("the migration ended: %v", err)
 }

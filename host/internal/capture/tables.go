@@ -69,6 +69,14 @@ var (
 			(SELECT id FROM idempotency_keys WHERE expires_at <= ($1::timestamptz[])[1] ORDER BY expires_at LIMIT 500)`,
 		params: []string{"timestamptz"},
 	}
+	// forgetBodies deletes as many at a time: bodies are large.
+	forgetBodies = &statement{
+		sqlite: `DELETE FROM bodies WHERE inference_id IN
+			(SELECT inference_id FROM bodies WHERE created_at <= ? ORDER BY created_at LIMIT 100)`,
+		postgres: `DELETE FROM bodies WHERE inference_id IN
+			(SELECT inference_id FROM bodies WHERE created_at <= ($1::timestamptz[])[1] ORDER BY created_at LIMIT 100)`,
+		params: []string{"timestamptz"},
+	}
 
 	insertModule = insert("modules", `digest text, kind text, name text, version text, bytes bytea, size_bytes bigint,
 		created_at timestamptz`, "ON CONFLICT (digest) DO NOTHING")
@@ -91,7 +99,7 @@ var writeOrder = []*statement{
 	insertBlob, insertTenant, insertAgent, insertKey, insertWallet, insertHead, updateStatus, updateCaps,
 	insertOutcome, insertInference, raiseInference, completeOutcome, amendOutcome, completeInference, amendInference,
 	insertEntry, insertEvent, insertReceipt, amendReceipt, insertBody, updateWallet, upsertDay, updateHead,
-	claimKey, answerKey, freeKey, forgetKeys,
+	claimKey, answerKey, freeKey, forgetKeys, forgetBodies,
 	insertModule, insertSignature, insertActivation, insertSigningKey, retireSigningKey, revokeSigningKey, insertRoot,
 	insertSignedHead, upsertHost,
 }

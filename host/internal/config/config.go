@@ -53,6 +53,8 @@ type Store struct {
 	DSN DSN
 	// KeepBodies keeps requests and answers beside their rows. Defaults to false.
 	KeepBodies bool
+	// BodiesFor is how long they are kept: a body is gone at most an hour after its time. Defaults to 720 hours.
+	BodiesFor time.Duration
 	// Dir holds what lives beside the store: the signing key, the journal, the compile cache. Defaults to the directory
 	// of a SQLite database, and to "data" with PostgreSQL.
 	Dir string

@@ -78,6 +78,7 @@ func (d *decoder) store(b *hcl.Block, s *Store, dir *string) {
 	d.body(b.Body, "store", nil, fields{
 		"dsn":         dsn(&s.DSN),
 		"keep_bodies": boolean(&s.KeepBodies),
+		"bodies_for":  duration(&s.BodiesFor),
 		"dir":         str(dir),
 	}, nil)
 }
