@@ -1,0 +1,78 @@
+package main
+
+import "github.com/ainfera-ai/router/sdk/jscan"
+
+// An event is what matters of one event of the answer, read in one walk: all that streams is read here.
+type event [len(eventKeys)]jscan.Value
+
+// eventKeys are listed in OpenAI's order of a delta's, with those that don't matter, so that each is found where it is
+// expected. Any other order is read as well.
+var eventKeys = [...]string{"type", "content_index", "delta", "item_id", "logprobs", "obfuscation", "output_index", "sequence_number",
+	"summary_index", "item", "response", "arguments", "text", "refusal", "name", "error", "object"}
+
+const (
+	eventType = iota
+	eventPart
+	eventDelta
+	eventItemID
+	eventLogprobs
+	eventObfuscation
+	eventIndex
+	eventSequence
+	eventSummary
+	eventItem
+	eventResponse
+	eventArguments
+	eventText
+	eventRefusal
+	eventName
+	eventError
+	eventObject
+)
+
+// read takes an event apart. After an error it holds nothing of use.
+func (e *event) read(data []byte) error {
+	_, err := jscan.ParsePick(data, e[:], eventKeys[:]...)
+	return err
+}
+
+// part is the index of the part that the event belongs to, of whichever list the item has.
+func (e *event) part() int64 {
+	if n, ok := e[eventSummary].Int(); ok {
+		return n
+	}
+	return e[eventPart].IntOr(0)
+}
+
+// responseKeys are the fields of a response that matter. What it repeats of the request is passed over.
+var responseKeys = [...]string{"id", "status", "incomplete_details", "model", "output", "usage"}
+
+const (
+	responseID = iota
+	responseStatus
+	responseIncomplete
+	responseModel
+	responseOutput
+	responseUsage
+)
+
+// A response is those fields.
+type response [len(responseKeys)]jscan.Value
+
+// itemKeys are the fields of an output item that matter, whatever its type.
+var itemKeys = [...]string{"id", "type", "status", "content", "summary", "encrypted_content", "arguments", "call_id", "name"}
+
+const (
+	itemID = iota
+	itemType
+	itemStatus
+	itemContent
+	itemSummary
+	itemEncrypted
+	itemArguments
+	itemCallID
+	itemName
+)
+
+// An item's fields, as they are at its beginning or its end.
+type itemFields [len(itemKeys)]jscan.Value

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"github.com/ainfera-ai/router/sdk"
+	"github.com/ainfera-ai/router/sdk/abi"
+	"github.com/ainfera-ai/router/sdk/failure"
+	"github.com/ainfera-ai/router/sdk/jscan"
+)
+
+// A finish is why the vendor says that it stopped.
+type finish struct {
+	seen    bool
+	refused bool // a refusal was the answer
+	cut     bool // the answer is incomplete
+	native  string
+}
+
+// end reads the response that ends an answer, or is all of it. said is what its event calls it, "" where there is none.
+func (s *stream) end(v jscan.Value, said string, out *sdk.Events) {
+	var r response
+	v.Pick(r[:], responseKeys[:]...)
+	s.name(&r)
+	status := r[responseStatus].String()
+	if status == "" {
+		status = said
+	}
+	s.count(r[responseUsage], out) // before the start, so that a whole answer starts with its true count
+	if f, bad := failed(v, status); bad {
+		s.flush(out)
+		s.fail(f, out)
+		return
+	}
+	s.output(r[responseOutput], out)
+	s.finish.seen = r[responseOutput] != nil || status != ""
+	s.finish.native = status
+	if status == "incomplete" {
+		s.finish.cut = true
+		if why := r[responseIncomplete].Get("reason").String(); why != "" {
+			s.finish.native = why
+		}
+	}
+	s.stop(out)
+}
+
+// output reads the items of a whole response. Where they have been streamed it adds what their own ends, had they come,
+// would have.
+func (s *stream) output(list jscan.Value, out *sdk.Events) {
+	streamed, index := len(s.items) > 0, int64(0)
+	for v := range list.Items() {
+		var f itemFields
+		v.Pick(f[:], itemKeys[:]...)
+		kind := itemKinds[f[itemType].String()]
+		switch it := s.at(index); {
+		case !streamed:
+			s.complete(s.add(&item{index: index, id: f[itemID].String(), kind: kind}, out), &f, out)
+		case it != nil && it.kind == kind && !it.done:
+			s.complete(it, &f, out)
+		}
+		index++
+	}
+}
+
+// failed reports whether a response is no answer, and why.
+func failed(v jscan.Value, status string) (failure.Failure, bool) {
+	if f, ok := failure.Find(v); ok {
+		return f, true
+	}
+	f := failure.Failure{Kind: abi.ErrAPI}
+	switch status {
+	case "failed":
+		f.Message = "the vendor failed and did not say why"
+	case "cancelled":
+		f.Message = "the vendor cancelled the answer"
+	case "queued", "in_progress":
+		f.Message = "the vendor's answer is not finished: its status is " + status
+	default:
+		return f, false
+	}
+	return f, true
+}
+
+// stop closes the answer: in the ordinary way when the vendor said that it finished or what came is whole, and with an
+// error when it ended before it began or inside of a tool call.
+func (s *stream) stop(out *sdk.Events) {
+	cut := s.flush(out)
+	switch {
+	case !s.finish.seen && len(s.items) == 0:
+		s.fail(failure.Failure{Kind: abi.ErrAPI, Message: "the vendor's answer ended before it began"}, out)
+	case cut && !s.finish.seen:
+		s.fail(failure.Failure{Kind: abi.ErrAPI, Message: "the vendor's answer ended inside of a tool call"}, out)
+	default:
+		s.start(out)
+		s.done = true
+		out.Stop(s.reason(), s.finish.native, "")
+	}
+}
+
+// flush closes the open blocks and reports whether a tool call was cut off.
+func (s *stream) flush(out *sdk.Events) (cut bool) {
+	s.leave(out)
+	return s.closeCalls(out)
+}
+
+// reason is the canonical reason. The vendor has no word for a tool call; whether there was one is seen.
+func (s *stream) reason() string {
+	switch {
+	case s.finish.refused || s.finish.native == "content_filter":
+		return abi.FinishContentFilter
+	case s.finish.cut:
+		return abi.FinishLength
+	}
+	for _, it := range s.items {
+		if it.begun {
+			return abi.FinishToolCalls
+		}
+	}
+	return abi.FinishStop
+}

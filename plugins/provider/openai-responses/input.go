@@ -1,0 +1,311 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/ainfera-ai/router/sdk"
+	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/ainfera-ai/router/sdk/jwrite"
+)
+
+// billingHeader begins the system block that Claude Code puts first for Anthropic's eyes alone.
+const billingHeader = "x-anthropic-billing-header"
+
+// instructions writes the system prompt, whose blocks are one text there.
+func (t *translation) instructions() {
+	if t.in.system.Kind() == jscan.String {
+		if len(t.in.system) > 2 {
+			t.b = append(jwrite.AppendKey(t.b, "instructions"), t.in.system...)
+		}
+		return
+	}
+	n := 0
+	for block := range t.in.system.Items() {
+		text := t.systemText(block)
+		if len(text) <= 2 || strings.HasPrefix(string(inner(text)), billingHeader) {
+			continue
+		}
+		if n++; n == 1 {
+			t.b = append(jwrite.AppendKey(t.b, "instructions"), '"')
+		} else {
+			t.b = append(t.b, `\n\n`...)
+		}
+		t.b = append(t.b, inner(text)...)
+	}
+	if n > 0 {
+		t.b = append(t.b, '"')
+	}
+}
+
+// systemText is the text of a system block; nothing else may stand there.
+func (t *translation) systemText(block jscan.Value) jscan.Value {
+	var kind, text jscan.Value
+	for key, v := range block.Fields() {
+		switch string(key) {
+		case "type":
+			kind = v
+		case "text":
+			text = v
+		case "cache_control":
+			t.dropCacheControl(v)
+		}
+	}
+	if !kind.Equal("text") {
+		t.refuse(sdk.Unsupported("a block of type " + kind.String() + " in system"))
+		return nil
+	}
+	return text
+}
+
+// inner is what stands between the quotes, escapes and all: it may be copied into another string as it is.
+func inner(s jscan.Value) jscan.Value {
+	if len(s) < 2 || s[0] != '"' {
+		return nil
+	}
+	return s[1 : len(s)-1]
+}
+
+func (t *translation) dropCacheControl(v jscan.Value) {
+	if !v.IsNull() {
+		t.out.Dropped("cache_control")
+	}
+}
+
+// dropCitations lists the citations that a text has, or that a document is to be given.
+func (t *translation) dropCitations(v jscan.Value) {
+	if v.Kind() == jscan.Array && v.Len() > 0 || v.Get("enabled").Bool() {
+		t.out.Dropped("messages.content.citations")
+	}
+}
+
+// input writes the conversation: a flat list of items, in which messages, calls, results and reasoning stand side by
+// side, in the order of the caller's blocks.
+func (t *translation) input() {
+	for m := range t.in.messages.Items() {
+		var role, content jscan.Value
+		for key, v := range m.Fields() {
+			switch string(key) {
+			case "role":
+				role = v
+			case "content":
+				content = v
+			}
+		}
+		if role.Equal("assistant") {
+			t.assistant(content)
+		} else {
+			t.says(role, content)
+		}
+	}
+}
+
+// message opens a message item; its content's parts and endMessage follow.
+func (t *translation) message(role string) {
+	t.b = jwrite.AppendString(append(jwrite.AppendComma(t.b), `{"type":"message","role":`...), role)
+	t.b = append(t.b, `,"content":[`...)
+}
+
+func (t *translation) endMessage() { t.b = append(t.b, "]}"...) }
+
+// text writes a part that is the caller's text. kind is the part's type.
+func (t *translation) text(kind string, text jscan.Value) {
+	if text.Kind() != jscan.String {
+		text = jscan.Value(`""`)
+	}
+	t.b = append(append(jwrite.AppendComma(t.b), `{"type":"`...), kind...)
+	t.b = append(append(append(t.b, `","text":`...), text...), '}')
+}
+
+// says writes what anybody but the assistant says. Tool results come first, since they must follow the calls at once.
+func (t *translation) says(role, content jscan.Value) {
+	if content.Kind() == jscan.String {
+		if len(content) > 2 {
+			t.message(role.String())
+			t.text("input_text", content)
+			t.endMessage()
+		}
+		return
+	}
+	t.parts, t.results = t.parts[:0], t.results[:0]
+	t.collect(content)
+	for _, r := range t.results {
+		t.result(r)
+	}
+	if len(t.parts) > 0 {
+		t.message(role.String())
+		for _, p := range t.parts {
+			t.part(p)
+		}
+		t.endMessage()
+	}
+}
+
+// collect sorts the blocks of a user's message.
+func (t *translation) collect(content jscan.Value) {
+	for block := range content.Items() {
+		var kind, text jscan.Value
+		for key, v := range block.Fields() {
+			switch string(key) {
+			case "type":
+				kind = v
+			case "text":
+				text = v
+			case "cache_control":
+				t.dropCacheControl(v)
+			case "citations":
+				t.dropCitations(v)
+			}
+		}
+		switch k := kind.String(); k {
+		case "tool_result":
+			t.results = append(t.results, block)
+		case "text":
+			if len(text) > 2 {
+				t.parts = append(t.parts, part{kind: partText, v: text})
+			}
+		default:
+			if p, ok := t.partOf(k, block); ok {
+				t.parts = append(t.parts, p)
+			}
+		}
+	}
+}
+
+// A thought is a reasoning item that waits for what follows it.
+type thought struct {
+	proof proof
+	text  jscan.Value
+}
+
+// assistantKeys are the fields of an assistant's blocks that matter, whatever their type.
+var assistantKeys = [...]string{"type", "text", "citations", "cache_control", "id", "name", "input", "thinking", "signature", "data"}
+
+const (
+	blockType = iota
+	blockText
+	blockCitations
+	blockCacheControl
+	blockID
+	blockName
+	blockInput
+	blockThinking
+	blockSignature
+	blockData
+)
+
+// assistant writes an assistant's turn: its text as messages, its calls and its reasoning as items of their own. The
+// vendor refuses a reasoning item that nothing follows, which is what is left of an answer that was cut short; it goes.
+func (t *translation) assistant(content jscan.Value) {
+	if content.Kind() == jscan.String {
+		if len(content) > 2 {
+			t.message("assistant")
+			t.text("output_text", content)
+			t.endMessage()
+		}
+		return
+	}
+	t.thought = t.thought[:0]
+	open := false
+	var f [len(assistantKeys)]jscan.Value
+	for block := range content.Items() {
+		block.Pick(f[:], assistantKeys[:]...)
+		t.dropCacheControl(f[blockCacheControl])
+		kind := f[blockType].String()
+		if kind == "text" && len(f[blockText]) <= 2 {
+			continue
+		}
+		if open && kind != "text" {
+			t.endMessage()
+			open = false
+		}
+		switch kind {
+		case "text":
+			t.dropCitations(f[blockCitations])
+			t.thoughts()
+			if !open {
+				t.message("assistant")
+				open = true
+			}
+			t.text("output_text", f[blockText])
+		case "tool_use":
+			t.thoughts()
+			t.functionCall(f[blockID].String(), f[blockName].String(), f[blockInput])
+		case "thinking":
+			t.remember(kind, f[blockSignature], f[blockThinking])
+		case "redacted_thinking":
+			t.remember(kind, f[blockData], nil)
+		default:
+			t.serverBlock(kind)
+		}
+	}
+	if open {
+		t.endMessage()
+	}
+	if len(t.thought) > 0 {
+		t.out.Dropped("messages.content.thinking")
+	}
+}
+
+// remember keeps a block of thinking if it is one of this vendor's, for this model.
+func (t *translation) remember(kind string, signature, text jscan.Value) {
+	if p, ok := readProof(signature.String()); ok && t.call.Thinking && t.opts.reasoning {
+		t.thought = append(t.thought, thought{p, text})
+		return
+	}
+	t.out.Dropped("messages.content." + kind)
+}
+
+// thoughts writes the reasoning items that wait.
+func (t *translation) thoughts() {
+	for _, th := range t.thought {
+		t.b = append(jwrite.AppendComma(t.b), `{"type":"reasoning"`...)
+		if th.proof.id != "" {
+			t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "id"), th.proof.id)
+		}
+		t.b = append(t.b, `,"summary":[`...)
+		said := len(th.text) > 2
+		if said && th.proof.text == textSummary {
+			t.text("summary_text", th.text)
+		}
+		t.b = append(t.b, ']')
+		if said && th.proof.text == textContent {
+			t.b = append(jwrite.AppendKey(t.b, "content"), '[')
+			t.text("reasoning_text", th.text)
+			t.b = append(t.b, ']')
+		}
+		if th.proof.encrypted != "" {
+			t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "encrypted_content"), th.proof.encrypted)
+		}
+		t.b = append(t.b, '}')
+	}
+	t.thought = t.thought[:0]
+}
+
+// functionCall writes a call of the history. Its arguments are JSON in a string.
+func (t *translation) functionCall(id, name string, input jscan.Value) {
+	if input.Kind() != jscan.Object {
+		input = jscan.Value("{}")
+	}
+	t.b = jwrite.AppendString(append(jwrite.AppendComma(t.b), `{"type":"function_call","call_id":`...), callID(id))
+	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "name"), t.names.short(name))
+	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "arguments"), []byte(input))
+	t.b = append(t.b, '}')
+}
+
+// serverBlocks are what Anthropic's own tools left in a conversation that Anthropic served before. The text that it
+// wrote with their help stays.
+var serverBlocks = []string{
+	"server_tool_use", "web_search_tool_result", "web_fetch_tool_result", "code_execution_tool_result",
+	"bash_code_execution_tool_result", "text_editor_code_execution_tool_result", "tool_search_tool_result",
+	"mcp_tool_use", "mcp_tool_result", "compaction", "advisor_tool_result",
+}
+
+// serverBlock leaves such a block out, and refuses any other.
+func (t *translation) serverBlock(kind string) {
+	if slices.Contains(serverBlocks, kind) {
+		t.out.Dropped("messages.content." + kind)
+		return
+	}
+	t.refuse(sdk.Unsupported("blocks of type " + kind + " can't be carried to this vendor"))
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/ainfera-ai/router/sdk"
+	"github.com/ainfera-ai/router/sdk/abi"
+	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/ainfera-ai/router/sdk/jwrite"
+)
+
+// A translation is one request on its way from the Anthropic shape to Responses.
+type translation struct {
+	call  *sdk.Call
+	opts  *options
+	in    fields
+	out   *sdk.Request
+	b     []byte // the body's text since the last reference
+	names toolNames
+	err   error // the first refusal of something deep inside
+
+	// Kept for their memory from message to message.
+	parts   []part
+	results []jscan.Value
+	thought []thought
+}
+
+// fields are the top-level fields of the caller's request.
+type fields struct {
+	system, messages, tools, toolChoice, maxTokens, temperature, topP, metadata jscan.Value
+	thinking, outputConfig, outputFormat                                        jscan.Value
+}
+
+// translate writes the vendor's request. The order of what it writes depends on nothing but the call.
+func translate(c *sdk.Call, opts *options, out *sdk.Request, scratch []byte) (*translation, error) {
+	t := &translation{call: c, opts: opts, out: out, b: scratch}
+	if t.counting() && opts.countPath == "" {
+		return nil, sdk.Unsupported("this vendor counts no tokens")
+	}
+	doc, err := jscan.Parse(c.Body)
+	if err != nil {
+		return nil, sdk.Invalid("the request body is no JSON: " + err.Error())
+	}
+	t.read(doc)
+	t.begin()
+	t.b = append(t.b, '{')
+	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "model"), c.Model)
+	if !t.counting() {
+		t.delivery()
+		t.limit()
+		t.raw("temperature", t.in.temperature)
+		t.raw("top_p", t.in.topP)
+		t.user()
+	}
+	t.reasoning()
+	t.format()
+	t.instructions()
+	t.tools()
+	t.b = append(jwrite.AppendKey(t.b, "input"), '[')
+	t.input()
+	t.b = append(t.b, "]}"...)
+	if t.err != nil {
+		return nil, t.err
+	}
+	_, _ = out.Write(t.b)
+	return t, nil
+}
+
+// counting says that only the prompt's tokens are asked for.
+func (t *translation) counting() bool { return t.call.Op == abi.OpCount }
+
+func (t *translation) streaming() bool { return t.call.Stream && !t.counting() }
+
+// begin names path and headers.
+func (t *translation) begin() {
+	framing, path := abi.FramingJSON, t.opts.path
+	if t.streaming() {
+		framing = abi.FramingSSE
+	}
+	if t.counting() {
+		path = t.opts.countPath
+	}
+	if strings.Contains(path, "{model}") {
+		path = strings.ReplaceAll(path, "{model}", sdk.PathEscape(t.call.Model))
+	}
+	t.out.Begin("POST", path, framing)
+	if t.opts.query != "" {
+		t.out.Query(t.opts.query)
+	}
+	t.out.Header("content-type", "application/json")
+	if t.streaming() {
+		t.out.Header("accept", "text/event-stream")
+	}
+}
+
+// read sorts the caller's fields. What has no place here, stop_sequences and top_k among it, is listed as dropped.
+func (t *translation) read(doc jscan.Value) {
+	for key, v := range doc.Fields() {
+		switch string(key) {
+		case "system":
+			t.in.system = v
+		case "messages":
+			t.in.messages = v
+		case "tools":
+			t.in.tools = v
+		case "tool_choice":
+			t.in.toolChoice = v
+		case "max_tokens":
+			t.in.maxTokens = v
+		case "temperature":
+			t.in.temperature = v
+		case "top_p":
+			t.in.topP = v
+		case "metadata":
+			t.in.metadata = v
+		case "thinking":
+			t.in.thinking = v
+		case "output_config":
+			t.in.outputConfig = v
+		case "output_format":
+			t.in.outputFormat = v
+		case "model", "stream", "routing_hint", "task_type", "agent_id": // the host's
+		case "stop_sequences":
+			if v.Len() > 0 {
+				t.out.Dropped("stop_sequences")
+			}
+		default:
+			if !v.IsNull() {
+				t.out.Dropped(string(key))
+			}
+		}
+	}
+}
+
+// refuse keeps the first reason not to carry the request. What is written after it is thrown away.
+func (t *translation) refuse(err error) {
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+// allowed reports whether a field may be written; when it may not, its name in the caller's request is listed.
+func (t *translation) allowed(field, callers string) bool {
+	if t.opts.leavesOut(field, t.call.Model) {
+		t.out.Dropped(callers)
+		return false
+	}
+	return true
+}
+
+// raw copies a field as it is, when it is there.
+func (t *translation) raw(field string, v jscan.Value) {
+	if !v.IsNull() && t.allowed(field, field) {
+		t.b = append(jwrite.AppendKey(t.b, field), v...)
+	}
+}
+
+// delivery says whether to stream, and that the vendor must keep nothing: the conversation is the caller's, who sends
+// all of it each time.
+func (t *translation) delivery() {
+	if t.streaming() {
+		t.b = jwrite.AppendBool(jwrite.AppendKey(t.b, "stream"), true)
+	}
+	if !t.opts.leavesOut("store", t.call.Model) {
+		t.b = jwrite.AppendBool(jwrite.AppendKey(t.b, "store"), false)
+	}
+}
+
+// limit writes how long the answer may get. OpenAI refuses a limit below 16, which callers use to see whether a model is
+// there at all.
+func (t *translation) limit() {
+	limit := int64(t.call.MaxTokens)
+	if limit == 0 {
+		limit = t.in.maxTokens.IntOr(0)
+	}
+	if limit <= 0 || !t.allowed("max_output_tokens", "max_tokens") {
+		return
+	}
+	if least := int64(t.opts.leastTokens); limit < least {
+		t.out.Dropped("max_tokens")
+		limit = least
+	}
+	t.b = jwrite.AppendInt(jwrite.AppendKey(t.b, "max_output_tokens"), limit)
+}
+
+// maxUser is how long OpenAI lets a user's identifier be.
+const maxUser = 64
+
+// user passes metadata.user_id on. One that is too long is replaced by its hash, which is as stable.
+func (t *translation) user() {
+	for key, v := range t.in.metadata.Fields() {
+		if string(key) != "user_id" {
+			t.out.Dropped("metadata." + string(key))
+			continue
+		}
+		id := v.String()
+		if id == "" {
+			continue
+		}
+		if t.opts.userField == "" || !t.allowed(t.opts.userField, "metadata.user_id") {
+			t.out.Dropped("metadata.user_id")
+			continue
+		}
+		if len(id) > maxUser {
+			id = "user-" + hex16(hash(id)) + hex16(hash("2"+id))
+		}
+		t.b = jwrite.AppendString(jwrite.AppendKey(t.b, t.opts.userField), id)
+	}
+}
+
+// format asks for structured output: output_config.format, or output_format as it was called first.
+func (t *translation) format() {
+	f, name := t.in.outputConfig.Get("format"), "output_config.format"
+	if f.IsNull() {
+		f, name = t.in.outputFormat, "output_format"
+	}
+	for key, v := range t.in.outputConfig.Fields() {
+		if k := string(key); k != "effort" && k != "format" && !v.IsNull() {
+			t.out.Dropped("output_config." + k)
+		}
+	}
+	if f.IsNull() {
+		return
+	}
+	if !f.Get("type").Equal("json_schema") {
+		t.out.Dropped(name)
+		return
+	}
+	if !t.allowed("text", name) {
+		return
+	}
+	t.b = append(jwrite.AppendKey(t.b, "text"), `{"format":{"type":"json_schema","name":"output","strict":true,"schema":`...)
+	t.b = append(jwrite.AppendRaw(t.b, f.Get("schema")), "}}"...)
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/ainfera-ai/router/sdk/jwrite"
+)
+
+// Thinking budgets from which on the effort is called medium and high.
+const (
+	mediumBudget = 4096
+	highBudget   = 16384
+)
+
+// reasoning asks for as much thinking as the caller did. Thinking is a wish: a model that can't is not asked, and the
+// caller is told. Where thinking is wanted the reasoning items are asked for in a form that can be sent back, since a
+// vendor that stores nothing can't look them up.
+func (t *translation) reasoning() {
+	mode := t.in.thinking.Get("type").String()
+	effort := t.in.outputConfig.Get("effort").String()
+	asked := mode == "enabled" || mode == "adaptive"
+	if !t.call.Thinking || !t.opts.reasoning || t.opts.leavesOut("reasoning", t.call.Model) {
+		if asked {
+			t.out.Dropped("thinking")
+		}
+		if effort != "" {
+			t.out.Dropped("output_config.effort")
+		}
+		return
+	}
+	switch {
+	case effort != "":
+		effort = knownEffort(effort)
+	case mode == "enabled":
+		effort = effortOf(t.in.thinking.Get("budget_tokens"))
+	}
+	summary := ""
+	if asked && !t.in.thinking.Get("display").Equal("omitted") {
+		summary = t.opts.summary
+	}
+	if effort != "" || summary != "" {
+		t.b = append(jwrite.AppendKey(t.b, "reasoning"), '{')
+		if effort != "" {
+			t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "effort"), effort)
+		}
+		if summary != "" {
+			t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "summary"), summary)
+		}
+		t.b = append(t.b, '}')
+	}
+	if asked && !t.counting() && !t.opts.leavesOut("include", t.call.Model) {
+		t.b = append(jwrite.AppendKey(t.b, "include"), `["reasoning.encrypted_content"]`...)
+	}
+}
+
+func effortOf(budget jscan.Value) string {
+	switch n := budget.IntOr(mediumBudget); {
+	case n < mediumBudget:
+		return "low"
+	case n < highBudget:
+		return "medium"
+	}
+	return "high"
+}
+
+// knownEffort lowers the efforts that few models have to the highest that all have.
+func knownEffort(effort string) string {
+	if effort == "max" || effort == "xhigh" {
+		return "high"
+	}
+	return effort
+}
