@@ -7,7 +7,7 @@
 SHELL := /bin/bash
 GO ?= go
 MODULES := host/internal/builtin/modules
-PLUGINS := provider/anthropic provider/gemini provider/openai policy/floor
+PLUGINS := provider/anthropic provider/gemini provider/openai provider/openai-responses policy/floor
 export CGO_ENABLED ?=
 
 .PHONY: help plugins build run test bench cross lint clean

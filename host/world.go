@@ -207,7 +207,7 @@ func authOf(p *config.Provider) (provider.Auth, error) {
 		switch dialect, _ := p.Simulated(); dialect {
 		case simulator.Anthropic:
 			return provider.Header{Name: "x-api-key", Value: "simulated"}, nil
-		case simulator.OpenAI:
+		case simulator.OpenAI, simulator.Responses:
 			return provider.Bearer{Token: "simulated"}, nil
 		}
 		return nil, nil

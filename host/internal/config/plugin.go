@@ -18,14 +18,15 @@ const (
 // builtins are the modules that the binary carries, and their kinds. A provider or a preference may refer to one without
 // a plugin block of its own.
 var builtins = map[string]string{
-	"anthropic": kindAdapter,
-	"gemini":    kindAdapter,
-	"openai":    kindAdapter,
-	"floor":     kindPolicy,
+	"anthropic":        kindAdapter,
+	"gemini":           kindAdapter,
+	"openai":           kindAdapter,
+	"openai-responses": kindAdapter,
+	"floor":            kindPolicy,
 }
 
 // simulated are the dialects that the simulator speaks, what may follow [SimulatorScheme].
-var simulated = []string{"anthropic", "openai"}
+var simulated = []string{"anthropic", "openai", "openai-responses"}
 
 // Builtins returns the names of the built-in modules and the kind of each, "adapter" or "policy".
 func Builtins() map[string]string {

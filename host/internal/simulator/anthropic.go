@@ -165,6 +165,10 @@ func appendOutputUsage(b []byte, ans *answer) []byte {
 	return append(b, '}')
 }
 
+func (anthropic) appendCount(b []byte, tokens int) []byte {
+	return append(appendField(b, `{"input_tokens":`, tokens), '}')
+}
+
 func (anthropic) appendModels(b []byte, models []string) []byte {
 	b = append(b, `{"data":[`...)
 	for i, m := range models {

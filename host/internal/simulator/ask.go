@@ -40,6 +40,7 @@ type ask struct {
 	key    uint64 // of all that the answer depends on, the seed included
 
 	wantUsage bool   // OpenAI: stream_options.include_usage
+	sealed    bool   // Responses: reasoning is wanted in a form that can be sent back
 	fault     *Fault // asked for in text or model; never nil
 }
 

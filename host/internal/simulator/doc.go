@@ -1,5 +1,5 @@
-// Package simulator is vendors on loopback: servers that speak the Anthropic Messages and the OpenAI Chat Completions
-// wire formats truthfully, and whose answers say that they are simulated. They serve the first run, when there are no
+// Package simulator is vendors on loopback: servers that speak the Anthropic Messages, the OpenAI Chat Completions and the
+// OpenAI Responses wire formats truthfully, and whose answers say that they are simulated. They serve the first run, when there are no
 // keys yet, the tests and the benchmarks. The story of a call is handler.answer.
 //
 // # Answers
@@ -13,7 +13,8 @@
 //     in that message, if there is one, else an instance of the tool's schema. Once the results are there the answer is
 //     text.
 //   - Thinking comes first when it is asked for. Its signature holds only for that text from that model: a block that
-//     was changed, or comes from elsewhere, is refused with a 400.
+//     was changed, or comes from elsewhere, is refused with a 400. So is a reasoning item of the Responses dialect, by its
+//     encrypted content; nothing is ever stored.
 //   - A JSON schema for the answer is answered with an instance of it.
 //   - stop_sequences and max_tokens are honoured.
 //
@@ -22,7 +23,7 @@
 // A token is four bytes, begun or full. The prompt is tools (their JSON), system and messages (their text, names,
 // arguments and results), three for each message and 1500 for each image or document. Output is thinking, text, and the
 // names and arguments of calls; never 0. With cache_control the prompt up to the last mark is written to the cache in
-// the first turn of a conversation and read in later ones; the OpenAI dialect reports what came before the last message
+// the first turn of a conversation and read in later ones; the OpenAI dialects report what came before the last message
 // as cached from 1024 tokens on, in steps of 128.
 //
 // # Requests
@@ -63,7 +64,7 @@
 //	heartbeat=500ms             pings (Anthropic) or comments (OpenAI) during the waits
 //	usage=none                  no usage
 //	in=9 out=9 cache-read=9 cache-write=9   the usage to report
-//	finish=refusal              the stop reason to report
+//	finish=refusal              the stop reason to report; in the Responses dialect why the answer is incomplete, or failed
 //	tools=a,b                   the tools to call
 //
 // A piece is a delta that carries text, thinking, a signature or part of a tool call.

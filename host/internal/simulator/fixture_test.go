@@ -19,7 +19,7 @@ type vendor struct {
 func newVendor(t testing.TB, opt Options) *vendor {
 	t.Helper()
 	v := &vendor{Server: New(opt), urls: make(map[string]string)}
-	for _, name := range []string{Anthropic, OpenAI} {
+	for _, name := range []string{Anthropic, OpenAI, Responses} {
 		srv := httptest.NewServer(v.Handler(name))
 		t.Cleanup(srv.Close)
 		v.urls[name] = srv.URL
@@ -28,7 +28,7 @@ func newVendor(t testing.TB, opt Options) *vendor {
 	return v
 }
 
-var paths = map[string]string{Anthropic: "/v1/messages", OpenAI: "/v1/chat/completions"}
+var paths = map[string]string{Anthropic: "/v1/messages", OpenAI: "/v1/chat/completions", Responses: "/v1/responses"}
 
 // request makes a call as a well-behaved client does; headers are pairs that are set over its own.
 func (v *vendor) request(t testing.TB, dialect, body string, headers ...string) *http.Request {

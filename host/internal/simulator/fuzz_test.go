@@ -82,12 +82,14 @@ func FuzzRequest(f *testing.F) {
 	f.Add(minimal("Use both.", twoTools))
 	f.Add(minimal("Hi.", `,"thinking":{"type":"adaptive"},"tools":[{"name":"f","input_schema":{"type":"object"}}],"stop_sequences":["a"]`))
 	f.Add(`{"model":"m?chunks=3","max_tokens":9,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","data":"AAAA"}},{"type":"text","text":"x"}]}]}`)
+	f.Add(asked("Use both.", flatTools))
+	f.Add(`{"model":"m","include":["reasoning.encrypted_content"],"input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,AAAA"}]},{"type":"function_call","call_id":"a","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"a","output":[{"type":"input_text","text":"x"}]}]}`)
 	h := http.Header{"Anthropic-Version": {"2023-06-01"}}
 	f.Fuzz(func(t *testing.T, body string) {
 		if !gjson.Valid(body) || !utf8.ValidString(body) || len(body) > 4000 {
 			return
 		}
-		for _, d := range []dialect{anthropic{}, openai{}} {
+		for _, d := range []dialect{anthropic{}, openai{}, responses{}} {
 			a, e := d.parse(h, gjson.Parse(body), opChat)
 			if e != nil {
 				if out := d.appendError(nil, e, ""); !json.Valid(out) {
@@ -136,11 +138,14 @@ func TestMentions(t *testing.T) {
 
 // BenchmarkCall is what a small call costs, the HTTP server left out.
 func BenchmarkCall(b *testing.B) {
-	for _, d := range []string{Anthropic, OpenAI} {
+	for _, d := range []string{Anthropic, OpenAI, Responses} {
 		for _, more := range []string{"", `,"stream":true`} {
 			b.Run(d+more, func(b *testing.B) {
 				h := New(Options{}).Handler(d)
 				body := minimal("What is the capital of France?", more)
+				if d == Responses {
+					body = asked("What is the capital of France?", more)
+				}
 				b.ReportAllocs()
 				for b.Loop() {
 					r, _ := http.NewRequest(http.MethodPost, paths[d], strings.NewReader(body))

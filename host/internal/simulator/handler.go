@@ -36,6 +36,8 @@ type dialect interface {
 
 	stream(o *outlet, a *ask, ans *answer)
 	appendDocument(b []byte, a *ask, ans *answer) []byte
+	// appendCount is the answer to opCount; it is not called for a dialect that has no such operation.
+	appendCount(b []byte, tokens int) []byte
 	appendModels(b []byte, models []string) []byte
 	appendError(b []byte, e *failure, requestID string) []byte
 	appendErrorEvent(b []byte, e *failure) []byte
@@ -47,6 +49,7 @@ type dialect interface {
 var (
 	_ dialect = anthropic{}
 	_ dialect = openai{}
+	_ dialect = responses{}
 )
 
 // handler serves one dialect: check the request, decide its fault, compose the answer, write it at its pace.
@@ -136,8 +139,7 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, op operation, b
 		return h.fail(w, f.failure(), f, requestID)
 	case op == opCount:
 		h.dialect.setHeaders(w.Header(), requestID)
-		b := strconv.AppendInt([]byte(`{"input_tokens":`), int64(a.prompt.total), 10)
-		return writeJSON(w, http.StatusOK, append(b, '}'))
+		return writeJSON(w, http.StatusOK, h.dialect.appendCount(nil, a.prompt.total))
 	}
 	ans := compose(a, a.fault)
 	h.dialect.setHeaders(w.Header(), requestID)

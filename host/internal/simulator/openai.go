@@ -208,6 +208,8 @@ func appendOpenAIUsage(b []byte, ans *answer) []byte {
 	return append(b, `,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}`...)
 }
 
+func (openai) appendCount(b []byte, _ int) []byte { return b }
+
 func (openai) appendModels(b []byte, models []string) []byte {
 	b = append(b, `{"object":"list","data":[`...)
 	for i, m := range models {

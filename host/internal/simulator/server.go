@@ -16,6 +16,7 @@ import (
 const (
 	Anthropic = "anthropic"
 	OpenAI    = "openai"
+	Responses = "openai-responses"
 )
 
 // Options are what New takes. The zero value is a vendor that answers at once and remembers nothing.
@@ -66,14 +67,16 @@ func New(opt Options) *Server {
 	return s
 }
 
-// Handler serves one dialect, Anthropic or OpenAI, at the paths of the vendor: an Anthropic base URL ends before /v1,
-// an OpenAI one with it. It panics on another dialect, which is a mistake in the calling code.
+// Handler serves one dialect, such as Anthropic, at the paths of the vendor: an Anthropic base URL ends before /v1, one
+// of OpenAI's with it. It panics on another dialect, which is a mistake in the calling code.
 func (s *Server) Handler(name string) http.Handler {
 	switch name {
 	case Anthropic:
 		return &handler{server: s, dialect: anthropic{}}
 	case OpenAI:
 		return &handler{server: s, dialect: openai{}}
+	case Responses:
+		return &handler{server: s, dialect: responses{}}
 	}
 	panic(fmt.Sprintf("simulator: no dialect %q", name))
 }
@@ -81,8 +84,9 @@ func (s *Server) Handler(name string) http.Handler {
 // Start listens on a free port of 127.0.0.1 for each dialect and returns their base URLs, as a configuration would
 // name them. The vendors stop when ctx ends or at Close, whichever is first; a closed server does not start again.
 func (s *Server) Start(ctx context.Context) (map[string]string, error) {
-	urls := make(map[string]string, 2)
-	for name, base := range map[string]string{Anthropic: "", OpenAI: "/v1"} {
+	bases := map[string]string{Anthropic: "", OpenAI: "/v1", Responses: "/v1"}
+	urls := make(map[string]string, len(bases))
+	for name, base := range bases {
 		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err == nil {
 			err = s.serve(name, ln)
@@ -97,7 +101,7 @@ func (s *Server) Start(ctx context.Context) (map[string]string, error) {
 	s.mu.Lock()
 	s.unwatch = append(s.unwatch, stop)
 	s.mu.Unlock()
-	s.log.Debug("simulated vendors listening", Anthropic, urls[Anthropic], OpenAI, urls[OpenAI])
+	s.log.Debug("simulated vendors listening", Anthropic, urls[Anthropic], OpenAI, urls[OpenAI], Responses, urls[Responses])
 	return urls, nil
 }
 
