@@ -221,7 +221,7 @@ func readRecording(t *testing.T, rec sdktest.Recording) (r reading) {
 		if e.Response != nil {
 			last = *e.Response
 		}
-		if r.id == "" { // Copilot gives another with the end
+		if r.id == "" { // Copilot gives another with each event
 			r.id = last.ID
 		}
 	}

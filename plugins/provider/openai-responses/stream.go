@@ -171,11 +171,12 @@ func (s *stream) note(v jscan.Value) {
 	s.name(&r)
 }
 
+// name takes the response's id and model, as they were said first: Copilot has another id in each event.
 func (s *stream) name(r *response) {
-	if len(r[responseID]) > 2 {
+	if s.id == "" {
 		s.id = r[responseID].String()
 	}
-	if len(r[responseModel]) > 2 {
+	if s.model == "" {
 		s.model = r[responseModel].String()
 	}
 }
