@@ -28,6 +28,10 @@ store {
   bodies_for  = "720h" # and for how long. The rows that hold the accounts are never deleted
 }
 
+audit {
+  root_interval = "1m" # a signed root over all audit chains, for outsiders to keep
+}
+
 limits {
   body             = "32MiB" # of a request; more is refused with 413
   upstream_connect = "5s"

@@ -75,6 +75,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(serveCommand(&o), versionCommand(&o), configCommand(&o), migrateCommand(&o), agentCommand(&o),
 		walletCommand(&o), policyCommand(&o), captureCommand(&o))
 	root.AddCommand(storeCommand(&o))
+	root.AddCommand(ledgerCommand(&o), auditCommand(&o), keyCommand(&o), receiptCommand(&o))
 	return root
 }
 

@@ -78,7 +78,7 @@ func (h *host) serve(ctx context.Context) (err error) {
 		return err
 	}
 	h.server = gateway.New(gateway.Config{World: world, Books: callBooks(h.books), Logger: h.log.Named("gateway"), Metrics: h.metrics,
-		BodyBytes: h.cfg.Limits.BodyBytes, KeepBodies: h.cfg.Store.KeepBodies})
+		BodyBytes: h.cfg.Limits.BodyBytes, KeepBodies: h.cfg.Store.KeepBodies, Proofs: h.books})
 	return h.listen(ctx)
 }
 
@@ -122,7 +122,7 @@ func (h *host) openStore(ctx context.Context) error {
 // openBooks opens the store: for the server, or beside a running one for a command of the operator's.
 func openBooks(ctx context.Context, cfg *config.Config, log hclog.Logger, command bool) (*capture.Books, error) {
 	books, err := capture.Open(ctx, capture.Config{DSN: cfg.Store.DSN.Reveal(), Dir: cfg.Store.Dir, Logger: log.Named("capture"), Now: time.Now,
-		KeepBodies: cfg.Store.KeepBodies, BodiesFor: cfg.Store.BodiesFor, Command: command})
+		KeepBodies: cfg.Store.KeepBodies, BodiesFor: cfg.Store.BodiesFor, RootInterval: cfg.Audit.RootInterval, Command: command})
 	if err != nil {
 		return nil, fmt.Errorf("open the store %s: %w", cfg.Store.DSN.Redacted(), err)
 	}

@@ -226,6 +226,21 @@ func (b *Books) Keys(ctx context.Context) ([]proof.Key, error) {
 	return keys, nil
 }
 
+// Keyring is the same, to verify with.
+func (b *Books) Keyring(ctx context.Context) (proof.Keyring, error) {
+	keys, err := b.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ring := proof.Keyring{}
+	for i := range keys {
+		if err := ring.Add(&keys[i]); err != nil {
+			return nil, fmt.Errorf("signing keys: %w", err)
+		}
+	}
+	return ring, nil
+}
+
 func publishedKey(k *schema.SigningKey) proof.Key {
 	return proof.Key{
 		KeyID: k.ID, Algorithm: proof.KeyAlgorithm, PublicKey: k.PublicKey, CreatedAt: stamp(k.CreatedAt),

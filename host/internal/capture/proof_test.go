@@ -130,15 +130,9 @@ func (f *witness) kept() proof.Options {
 
 func (f *witness) keys() proof.Keyring {
 	f.t.Helper()
-	keys, err := f.Keys(context.Background())
+	ring, err := f.Keyring(context.Background())
 	if err != nil {
 		f.t.Fatal(err)
-	}
-	ring := proof.Keyring{}
-	for i := range keys {
-		if err := ring.Add(&keys[i]); err != nil {
-			f.t.Fatal(err)
-		}
 	}
 	return ring
 }

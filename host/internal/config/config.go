@@ -16,6 +16,7 @@ type Config struct {
 	Admin     Admin
 	Log       Log
 	Store     Store
+	Audit     Audit
 	Limits    Limits
 	Signup    Signup
 	Simulator Simulator
@@ -58,6 +59,13 @@ type Store struct {
 	// Dir holds what lives beside the store: the signing key, the journal, the compile cache. Defaults to the directory
 	// of a SQLite database, and to "data" with PostgreSQL.
 	Dir string
+}
+
+// Audit is what outsiders are given to check the audit chains with.
+type Audit struct {
+	// RootInterval is how often a root over all chains is signed and published, by one host of the fleet, when a chain has
+	// moved. Defaults to one minute.
+	RootInterval time.Duration
 }
 
 // Limits bounds a call. All are above zero.

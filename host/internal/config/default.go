@@ -23,6 +23,7 @@ func Default() *Config {
 		Admin:  Admin{Listen: "127.0.0.1:8081"},
 		Log:    Log{Level: "info", Format: "text"},
 		Store:  Store{DSN: "sqlite://data/ainfera.db", Dir: "data", BodiesFor: 720 * time.Hour},
+		Audit:  Audit{RootInterval: time.Minute},
 		Limits: Limits{
 			BodyBytes:       32 << 20,
 			UpstreamConnect: 5 * time.Second,

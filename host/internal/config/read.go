@@ -20,6 +20,7 @@ func (d *decoder) read(body hcl.Body) *Config {
 		"admin":     {once: true, read: func(b *hcl.Block) { d.admin(b, &cfg.Admin) }},
 		"log":       {once: true, read: func(b *hcl.Block) { d.log(b, &cfg.Log) }},
 		"store":     {once: true, read: func(b *hcl.Block) { d.store(b, &cfg.Store, &dir) }},
+		"audit":     {once: true, read: func(b *hcl.Block) { d.audit(b, &cfg.Audit) }},
 		"limits":    {once: true, read: func(b *hcl.Block) { d.limits(b, &cfg.Limits) }},
 		"signup":    {once: true, read: func(b *hcl.Block) { d.signup(b, &cfg.Signup) }},
 		"simulator": {once: true, read: func(b *hcl.Block) { d.simulator(b, &cfg.Simulator) }},
@@ -81,6 +82,10 @@ func (d *decoder) store(b *hcl.Block, s *Store, dir *string) {
 		"bodies_for":  duration(&s.BodiesFor),
 		"dir":         str(dir),
 	}, nil)
+}
+
+func (d *decoder) audit(b *hcl.Block, a *Audit) {
+	d.body(b.Body, "audit", nil, fields{"root_interval": duration(&a.RootInterval)}, nil)
 }
 
 func (d *decoder) limits(b *hcl.Block, l *Limits) {

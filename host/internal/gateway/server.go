@@ -69,6 +69,8 @@ type Config struct {
 	Logger  hclog.Logger
 	Metrics *metrics.Metrics
 	Now     func() time.Time
+	// Proofs is what outsiders are given to check the books with; nil publishes nothing.
+	Proofs Proofs
 	// BodyBytes is the largest request body. Defaults to 32 MiB.
 	BodyBytes int64
 	// KeepBodies hands bodies to the books. Defaults to false.
@@ -147,6 +149,8 @@ func (s *Server) routes() *mux.Router {
 	m.HandleFunc("/v1/inference", s.calls(inference{})).Methods(http.MethodPost)
 	m.HandleFunc("/v1/models", s.models).Methods(http.MethodGet)
 	m.HandleFunc("/v1/providers", s.providers).Methods(http.MethodGet)
+	m.HandleFunc("/.well-known/ainfera-public-key.json", s.publicKeys).Methods(http.MethodGet)
+	m.HandleFunc("/.well-known/ainfera-audit-roots.json", s.auditRoots).Methods(http.MethodGet)
 	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fail(codeNotFound, "there is nothing at "+clip(r.URL.Path, 200)))
 	})

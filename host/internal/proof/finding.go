@@ -47,7 +47,10 @@ func (f *Finding) Where() string {
 
 // String is the finding in one line.
 func (f *Finding) String() string {
-	s := f.Where() + ": " + f.Rule
+	s := f.Rule
+	if where := f.Where(); where != "" {
+		s = where + ": " + s
+	}
 	if f.Expected != "" || f.Found != "" {
 		s += ": expected " + f.Expected + ", found " + f.Found
 	}
