@@ -34,8 +34,7 @@ func (m *Module) AppendDecide(ctx context.Context, dst, input []byte) ([]byte, C
 	recs := [1]abi.Record{{Kind: abi.KindInput, Payload: input}}
 	start := len(dst)
 	dst, fuel, err := in.exchange(dst, abi.ExportDecide, &in.decideFunc, toDecision, decideCall, recs[:])
-	m.counters.call(fuel)
-	stats.add(fuel, began)
+	m.counters.call(fuel, stats.add(fuel, began))
 	if err != nil {
 		return dst, stats, err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -21,8 +22,9 @@ const features = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall
 
 // Load checks a module, compiles it and starts its first instance. Every error is a *LoadError. The result must be closed.
 func (h *Host) Load(ctx context.Context, spec Spec) (*Module, error) {
+	began := time.Now()
 	spec = spec.withDefaults()
-	m := &Module{host: h, spec: spec, log: h.log.With("plugin", spec.Name), room: make(chan struct{}, spec.MaxInstances)}
+	m := &Module{host: h, spec: spec, log: h.log.With("plugin", spec.Name), room: make(chan struct{}, spec.MaxInstances), freed: make(chan struct{})}
 	m.spec.Bytes = nil
 	m.unref = m.drop
 	m.refs.Store(1)
@@ -46,6 +48,7 @@ func (h *Host) Load(ctx context.Context, spec Spec) (*Module, error) {
 			return nil, m.abandon(ctx, s.name, err)
 		}
 	}
+	m.loadTime = time.Since(began)
 	if !h.adopt(m) {
 		return nil, m.abandon(ctx, "start", ErrClosed)
 	}

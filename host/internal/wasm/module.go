@@ -38,6 +38,9 @@ type Module struct {
 
 	refs      atomic.Int64
 	closeOnce sync.Once
+	closed    atomic.Bool
+	freed     chan struct{}
+	loadTime  time.Duration
 	unref     func() // m.drop, made once
 
 	room chan struct{} // one for each live instance
@@ -65,8 +68,14 @@ func (m *Module) Feature(name string) bool { return m.manifest.Feature(name) }
 
 // Close gives the module up. Calls in flight end as they would have; later ones return ErrClosed. Idempotent.
 func (m *Module) Close() {
-	m.closeOnce.Do(m.drop)
+	m.closeOnce.Do(func() {
+		m.closed.Store(true)
+		m.drop()
+	})
 }
+
+// Freed is closed once the module was closed, its last call has ended and all that it had is given back.
+func (m *Module) Freed() <-chan struct{} { return m.freed }
 
 // retain takes a reference, unless there is none left.
 func (m *Module) retain() bool {
@@ -93,6 +102,7 @@ func (m *Module) drop() {
 // shut is Close for the host, which wants to know what went wrong, when it is the last.
 func (m *Module) shut(ctx context.Context) (err error) {
 	m.closeOnce.Do(func() {
+		m.closed.Store(true)
 		if m.refs.Add(-1) == 0 {
 			err = m.free(ctx)
 		}
@@ -102,6 +112,7 @@ func (m *Module) shut(ctx context.Context) (err error) {
 
 // free ends everything, in the reverse order of its making.
 func (m *Module) free(ctx context.Context) error {
+	defer close(m.freed)
 	for _, in := range m.idle {
 		in.close()
 	}
@@ -180,7 +191,10 @@ type CallStats struct {
 	Duration time.Duration
 }
 
-func (s *CallStats) add(fuel int64, began time.Time) {
+// add returns how long the call took.
+func (s *CallStats) add(fuel int64, began time.Time) time.Duration {
+	d := time.Since(began)
 	s.FuelUsed += fuel
-	s.Duration += time.Since(began)
+	s.Duration += d
+	return d
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ainfera-ai/router/sdk/abi"
 )
@@ -189,8 +190,9 @@ func (s *Stream) replay(sh *sharedInstance) (again bool, err error) {
 	}
 	s.id, s.seated = sh.handle(), true
 	err = s.journal.each(func(open bool, recs []abi.Record) error {
+		began := time.Now()
 		_, fuel, err := sh.in.stream(nil, open, s.id, recs)
-		s.m.counters.call(fuel)
+		s.m.counters.call(fuel, time.Since(began))
 		return err
 	})
 	if sh.in.dead {

@@ -31,7 +31,19 @@ func TestSlotKeepsTheOldVersionForItsCalls(t *testing.T) {
 	if n := old.Stats().Instances; n != 1 {
 		t.Errorf("instances of the old version: got %d, want the stream's", n)
 	}
+	if n := old.Stats().Holders; n != 1 {
+		t.Errorf("holders of the old version: got %d, want the stream", n)
+	}
+	select {
+	case <-old.Freed():
+		t.Error("the old version was freed under its stream")
+	default:
+	}
 	s.Close()
+	<-old.Freed()
+	if n := old.Stats().Holders; n != 0 {
+		t.Errorf("holders of a freed module: got %d, want none", n)
+	}
 	if n := old.Stats().Instances; n != 0 {
 		t.Errorf("after its last call: got %d instances, want none", n)
 	}

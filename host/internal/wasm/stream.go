@@ -132,8 +132,7 @@ func (s *Stream) feed(dst []byte, open bool, recs []abi.Record) ([]byte, error) 
 	} else {
 		dst, fuel, err = s.feedShared(dst, open, recs)
 	}
-	s.m.counters.call(fuel)
-	s.stats.add(fuel, began)
+	s.m.counters.call(fuel, s.stats.add(fuel, began))
 	if err != nil {
 		s.failed(err)
 	}
