@@ -28,26 +28,39 @@ var (
 	}
 )
 
-// AnyBefore makes Activate ask for no particular predecessor: who comes last is obeyed.
+// AnyBefore asks for no particular predecessor: who comes last is obeyed.
 const AnyBefore = -1
 
-// Activate writes that a version of a plugin serves from now on, with its event on the operators' chain, and tells the
-// other hosts. before is the Seq of the place's newest activation as the caller knows it, 0 for none: with another one in
-// the store it is ErrSuperseded; AnyBefore goes ahead whatever there is. It returns the row as it was written, which has
-// the ID, Seq, HostID and CreatedAt that the caller left open.
-func (b *Books) Activate(ctx context.Context, a schema.Activation, before int64) (schema.Activation, error) {
-	a.ID, a.HostID = NewID(), b.host.id
-	err := b.writer.submit(ctx, &operation{agentID: schema.OperatorChain, alone: true, apply: func(t *batch) error {
-		return t.activate(&a, before)
-	}})
-	if err != nil {
-		return a, fmt.Errorf("activate %s of plugin %s: %w", a.Digest, a.Place, err)
-	}
-	return a, nil
+// An Activating is a version that shall serve. The row's ID, Seq, HostID and CreatedAt are the books' to fill in.
+type Activating struct {
+	schema.Activation
+	// Before is the Seq of the place's newest activation as the caller knows it, 0 for none, or AnyBefore.
+	Before int64
 }
 
-// activate runs under the lock of the operators' chain, so that Seq has no gap and no twin.
-func (t *batch) activate(a *schema.Activation, before int64) error {
+// Activate writes that these versions serve from now on, all of them or none, each with its event on the operators' chain,
+// and tells the other hosts. It is ErrSuperseded when another one came before: the store's newest of a place is not the one
+// that the caller knows. It returns the rows as they were written.
+func (b *Books) Activate(ctx context.Context, list ...Activating) ([]schema.Activation, error) {
+	rows := make([]schema.Activation, len(list))
+	for i, a := range list {
+		rows[i] = a.Activation
+		rows[i].ID, rows[i].HostID = NewID(), b.host.id
+	}
+	err := b.writer.submit(ctx, &operation{agentID: schema.OperatorChain, alone: true, apply: func(t *batch) error {
+		for i := range rows {
+			if err := t.activate(&rows[i], list[i].Before, int64(i)); err != nil {
+				return fmt.Errorf("activate %s of plugin %s: %w", rows[i].Digest, rows[i].Place, err)
+			}
+		}
+		return nil
+	}})
+	return rows, err
+}
+
+// activate runs under the lock of the operators' chain, so that Seq has no gap and no twin. written is how many rows the
+// transaction has left already.
+func (t *batch) activate(a *schema.Activation, before, written int64) error {
 	var newest, last int64
 	err := t.query(selectNewest, []any{a.Place}, func(row []driver.Value) error {
 		newest, last = asInt(row[0]), asInt(row[1])
@@ -63,7 +76,7 @@ func (t *batch) activate(a *schema.Activation, before int64) error {
 	if err != nil {
 		return err
 	}
-	a.Seq, a.CreatedAt = last+1, t.now
+	a.Seq, a.CreatedAt = last+written+1, t.now
 	t.event(operators, activationEvent(a), activationPayload(a), t.now)
 	t.add(insertActivation, a.ID, a.Seq, a.Kind, a.Place, a.Digest, a.Version, text(a.Previous), a.Base, a.Action, a.Actor,
 		text(a.Reason), text(a.KeyID), a.HostID, t.now)

@@ -16,6 +16,12 @@ func activation(place, digest, action string) schema.Activation {
 		Action: action, Actor: "operator", Reason: "a test"}
 }
 
+func activate(t *testing.T, b *Books, a schema.Activation, before int64) (schema.Activation, error) {
+	t.Helper()
+	rows, err := b.Activate(context.Background(), Activating{a, before})
+	return rows[0], err
+}
+
 func TestActivations(t *testing.T) {
 	onEachStore(t, func(t *testing.T, config Config) {
 		ctx := context.Background()
@@ -26,7 +32,7 @@ func TestActivations(t *testing.T) {
 			{"floor", "d3", schema.ActionActivated, "policy.activated"}, {"floor", "d1", schema.ActionRolledBack, "policy.rolled_back"},
 			{"floor", "d4", schema.ActionEvicted, "policy.rolled_back"},
 		} {
-			a, err := b.Activate(ctx, activation(step.place, step.digest, step.action), AnyBefore)
+			a, err := activate(t, b, activation(step.place, step.digest, step.action), AnyBefore)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,20 +61,32 @@ func TestActivateAfterAnother(t *testing.T) {
 	onEachStore(t, func(t *testing.T, config Config) {
 		ctx := context.Background()
 		b := openBooks(t, config)
-		first, err := b.Activate(ctx, activation("floor", "d1", schema.ActionConfigured), 0)
+		first, err := activate(t, b, activation("floor", "d1", schema.ActionConfigured), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Activate(ctx, activation("floor", "d2", schema.ActionConfigured), 0); !errors.Is(err, ErrSuperseded) {
+		if _, err := activate(t, b, activation("floor", "d2", schema.ActionConfigured), 0); !errors.Is(err, ErrSuperseded) {
 			t.Errorf("with none expected: got %v, want ErrSuperseded", err)
 		}
-		if _, err := b.Activate(ctx, activation("other", "d2", schema.ActionConfigured), 0); err != nil {
+		if _, err := activate(t, b, activation("other", "d2", schema.ActionConfigured), 0); err != nil {
 			t.Errorf("of another place: %v", err)
 		}
-		if _, err := b.Activate(ctx, activation("floor", "d2", schema.ActionEvicted), first.Seq); err != nil {
+		if _, err := b.Activate(ctx, Activating{activation("third", "d1", schema.ActionActivated), 0},
+			Activating{activation("floor", "d9", schema.ActionActivated), 0}); !errors.Is(err, ErrSuperseded) {
+			t.Errorf("of two, the second too late: got %v, want ErrSuperseded", err)
+		}
+		if rows, err := b.Activations(ctx, "third", 10); err != nil || len(rows) != 0 {
+			t.Errorf("the first of the two: got %+v, %v, want none", rows, err)
+		}
+		rows, err := b.Activate(ctx, Activating{activation("third", "d1", schema.ActionActivated), 0},
+			Activating{activation("fourth", "d1", schema.ActionActivated), 0})
+		if err != nil || rows[0].Seq+1 != rows[1].Seq {
+			t.Errorf("two together: got %+v, %v", rows, err)
+		}
+		if _, err := activate(t, b, activation("floor", "d2", schema.ActionEvicted), first.Seq); err != nil {
 			t.Errorf("after the newest: %v", err)
 		}
-		rows, err := b.Activations(ctx, "floor", 10)
+		rows, err = b.Activations(ctx, "floor", 10)
 		if err != nil || len(rows) != 2 {
 			t.Errorf("rows: got %+v, %v, want 2", rows, err)
 		}
@@ -80,7 +98,7 @@ func TestFollowActivations(t *testing.T) {
 	onEachStore(t, func(t *testing.T, config Config) {
 		ctx, cancel := context.WithCancel(context.Background())
 		b := openBooks(t, config)
-		if _, err := b.Activate(ctx, activation("floor", "before", schema.ActionConfigured), AnyBefore); err != nil {
+		if _, err := activate(t, b, activation("floor", "before", schema.ActionConfigured), AnyBefore); err != nil {
 			t.Fatal(err)
 		}
 		seen := make(chan schema.Activation, 100)
@@ -93,7 +111,7 @@ func TestFollowActivations(t *testing.T) {
 		for range writers {
 			writing.Go(func() {
 				for range each {
-					if _, err := b.Activate(ctx, activation("floor", "d", schema.ActionActivated), AnyBefore); err != nil {
+					if _, err := activate(t, b, activation("floor", "d", schema.ActionActivated), AnyBefore); err != nil {
 						t.Error(err)
 					}
 				}
@@ -129,7 +147,7 @@ func TestActivationsAreHeard(t *testing.T) {
 			here.FollowActivations(ctx, 0, time.Hour, func(a schema.Activation) { seen <- a.Digest })
 		})
 		for _, digest := range []string{"d1", "d2"} {
-			if _, err := there.Activate(ctx, activation("floor", digest, schema.ActionActivated), AnyBefore); err != nil {
+			if _, err := activate(t, there, activation("floor", digest, schema.ActionActivated), AnyBefore); err != nil {
 				t.Fatal(err)
 			}
 			select {
