@@ -68,7 +68,9 @@ func (s *Server) handle(d dialect, story func(*call) error) http.HandlerFunc {
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
 		defer context.AfterFunc(s.life, func() { cancel(errStopping) })()
-		c := &call{s: s, dialect: d, world: s.world.Load(), w: w, r: r.WithContext(ctx), start: s.cfg.Now(), id: requestID(w)}
+		world := s.enter()
+		defer world.leave()
+		c := &call{s: s, dialect: d, world: world.World, w: w, r: r.WithContext(ctx), start: s.cfg.Now(), id: requestID(w)}
 		defer c.report()
 		defer c.recovered()
 		if err := story(c); err != nil {
@@ -138,6 +140,9 @@ func (c *call) authenticate() error {
 // read takes the body, up to the limit.
 func (c *call) read() error {
 	limit := c.s.cfg.BodyBytes
+	if c.world.BodyBytes > 0 {
+		limit = c.world.BodyBytes
+	}
 	if c.r.ContentLength > limit {
 		return c.tooLargeBody(limit)
 	}
@@ -260,8 +265,16 @@ func (c *call) route() error {
 	}
 	if ref.Err != nil {
 		c.s.cfg.Logger.Error("policy failed", "request-id", c.id, "error", ref.Err)
+		c.guestFailed(ref.Err)
 	}
 	return c.reject(refused(ref), ref.Plan)
+}
+
+// guestFailed passes a guest's failure on to whoever keeps an eye on the guests.
+func (c *call) guestFailed(err error) {
+	if c.s.cfg.GuestFailed != nil {
+		c.s.cfg.GuestFailed(err, c.agent.ID, c.requestHash)
+	}
 }
 
 func policyName(p *route.Plan) string {

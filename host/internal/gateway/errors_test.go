@@ -166,7 +166,7 @@ func TestOneIsTooDearAndTheOthersRefuse(t *testing.T) {
 	r.guests["v"].refuse, r.guests["t"].refuse, r.guests["t"].takes = abi.ErrFeatureUnsupported, abi.ErrFeatureUnsupported, "up-t2"
 	a, key := r.newAgent(capture.NewAgent{Name: "poor", WalletMode: schema.WalletPrepaid, BalanceMicroUSD: 1})
 	// The dearest model comes first for who has its signature, and others behind it are cheaper.
-	r.server.world.Load().Router.Served(&route.Call{AgentID: a.ID}, "t2", messages.HashSignature([]byte("t2's")), 0)
+	r.server.World().Router.Served(&route.Call{AgentID: a.ID}, "t2", messages.HashSignature([]byte("t2's")), 0)
 	body := `{"model":"ainfera-inference","max_tokens":10,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"so","signature":"t2's"},{"type":"text","text":"a"}]},{"role":"user","content":"b"}]}`
 	resp, text := r.post(body, "X-Api-Key", key)
 	if resp.StatusCode != 402 || gjson.Get(text, "error.code").String() != codeInsufficientFunds || r.tried() != "" {

@@ -18,7 +18,7 @@ var modelsSince = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // models lists targets and catalogue, in one object that both kinds of SDK read, or in the catalogue's own shape.
 func (s *Server) models(w http.ResponseWriter, r *http.Request) {
-	cat := s.world.Load().Router.Catalogue()
+	cat := s.World().Router.Catalogue()
 	if fromSDK(r.Header) {
 		writeJSON(w, sdkModels(cat, r.URL.Query()))
 		return
@@ -145,7 +145,7 @@ func appendModel(b []byte, cat *route.Catalogue, e *route.Entry) []byte {
 
 // providers lists the upstreams: which are active, which adapter they speak through, how they fare.
 func (s *Server) providers(w http.ResponseWriter, _ *http.Request) {
-	world := s.world.Load()
+	world := s.World()
 	names := make([]string, 0, len(world.Providers))
 	for name := range world.Providers {
 		names = append(names, name)

@@ -54,6 +54,8 @@ type World struct {
 	Providers map[string]ProviderInfo       // all of the configuration's
 	// AgentDefaults are an agent's own hints, by agent name.
 	AgentDefaults map[string]route.Hints
+	// BodyBytes is the largest request body. Defaults to the server's.
+	BodyBytes int64
 }
 
 // ProviderInfo is what is shown of a provider block.
@@ -81,6 +83,9 @@ type Config struct {
 	PingAfter time.Duration
 	// CallerWithin is how long a caller may take to send its body, and to take what is written. Defaults to 5 minutes.
 	CallerWithin time.Duration
+	// GuestFailed is told of every failure of a guest's, with the agent's id and the hash of the body on whose call it came.
+	// nil for nobody.
+	GuestFailed func(err error, agentID, requestHash string)
 	// CompleteWithin bounds the writing down of a call that has ended. Defaults to 30 s.
 	CompleteWithin time.Duration
 }
@@ -88,7 +93,7 @@ type Config struct {
 // A Server answers callers. It is an http.Handler, safe for concurrent use.
 type Server struct {
 	cfg    Config
-	world  atomic.Pointer[World]
+	epoch  atomic.Pointer[epoch]
 	router *mux.Router
 	ready  atomic.Bool
 	active sync.WaitGroup
@@ -118,13 +123,10 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg}
 	s.life, s.cut = context.WithCancel(context.Background())
-	s.world.Store(cfg.World)
+	s.epoch.Store(newEpoch(cfg.World))
 	s.router = s.routes()
 	return s
 }
-
-// SetWorld swaps the configuration for calls that begin from now on.
-func (s *Server) SetWorld(w *World) { s.world.Store(w) }
 
 // SetReady says whether /ready answers 200: false before the start is over and while draining.
 func (s *Server) SetReady(ready bool) { s.ready.Store(ready) }

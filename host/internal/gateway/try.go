@@ -304,6 +304,7 @@ func (c *call) judge(err error) *tryError {
 			fallsOver: failure.FallsOver(c.plan.Routed), failure: failure, cause: err}
 		if failure.Phase == provider.PhaseGuest {
 			te.module = failure.Module
+			c.guestFailed(err)
 		}
 		return te
 	case errors.As(err, &vendor):

@@ -21,6 +21,13 @@ type Adapter interface {
 	Feature(name string) bool
 }
 
+// An adapterWithSettings has settings of its own in place of the upstream's: those that this generation's manifest makes of
+// what the operator gave, since a later one may have other defaults.
+type adapterWithSettings interface {
+	// Settings are as ValidateSettings returned them.
+	Settings() json.RawMessage
+}
+
 // A Guest is one stream of an adapter. Open is called once and first, Push any number of times, Close once. What they
 // return is a batch in memory of the host's that lasts until the next call. Not safe for concurrent use.
 type Guest interface {

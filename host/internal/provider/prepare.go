@@ -73,7 +73,11 @@ func (p *Prepared) build(ctx context.Context, adapter Adapter) error {
 		return p.fault("new stream", err)
 	}
 	p.guest = guest
-	batch, err := guest.Open(p.ask.records(p.up.settings)...)
+	settings := p.up.settings
+	if own, ok := adapter.(adapterWithSettings); ok {
+		settings = own.Settings()
+	}
+	batch, err := guest.Open(p.ask.records(settings)...)
 	if err != nil {
 		return p.fault("open", err)
 	}
