@@ -1,0 +1,101 @@
+package plugins
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ainfera-ai/router/host/internal/wasm"
+	"github.com/ainfera-ai/router/sdk/abi"
+	"github.com/ainfera-ai/router/sdk/sdktest"
+)
+
+// selfTest runs the cases that a module carries and returns how many there were.
+func selfTest(ctx context.Context, m *wasm.Module, module []byte) (int, error) {
+	cases, err := sdktest.CasesOf(module)
+	if err != nil {
+		return 0, fmt.Errorf("read the module's cases: %w", err)
+	}
+	for i := range cases {
+		c := &cases[i]
+		if err := ctx.Err(); err != nil {
+			return i, err
+		}
+		if m.Kind() == wasm.KindPolicy {
+			err = decideCase(ctx, m, c)
+		} else {
+			err = streamCase(ctx, m, c)
+		}
+		if err != nil {
+			return i, fmt.Errorf("case %q: %w", c.Name, err)
+		}
+	}
+	return len(cases), nil
+}
+
+func decideCase(ctx context.Context, m *wasm.Module, c *sdktest.Case) error {
+	if c.Input == nil {
+		return fmt.Errorf("is no policy's case")
+	}
+	got, _, err := m.Decide(ctx, c.Input)
+	if err != nil {
+		return err
+	}
+	return c.Decided(got)
+}
+
+func streamCase(ctx context.Context, m *wasm.Module, c *sdktest.Case) error {
+	s, err := m.NewStream(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	g := &streamGuest{s: s}
+	err = c.Run(g)
+	if g.err != nil {
+		return g.err // what Run says of the batch that never came is not the reason
+	}
+	return err
+}
+
+// A streamGuest is a stream as the kit drives one: by batches, under a handle of the kit's.
+type streamGuest struct {
+	s   *wasm.Stream
+	err error
+}
+
+var _ sdktest.Guest = (*streamGuest)(nil)
+
+func (g *streamGuest) Open(stream uint32, batch []byte) []byte {
+	return g.exchange(stream, batch, g.s.Open)
+}
+
+func (g *streamGuest) Push(stream uint32, batch []byte) []byte {
+	return g.exchange(stream, batch, g.s.Push)
+}
+
+// Close leaves the stream to its maker.
+func (g *streamGuest) Close(uint32) {}
+
+func (g *streamGuest) exchange(stream uint32, batch []byte, call func(...abi.Record) ([]byte, error)) []byte {
+	if g.err != nil {
+		return nil
+	}
+	var recs []abi.Record
+	in, err := abi.NewReader(batch)
+	for ok := err == nil; ok; {
+		var rec abi.Record
+		if rec, ok, err = in.Next(); ok {
+			recs = append(recs, rec)
+		}
+	}
+	var out []byte
+	if err == nil {
+		out, err = call(recs...)
+	}
+	if err != nil {
+		g.err = err
+		return nil
+	}
+	again := abi.AppendBatch(nil, stream)
+	return append(append(again[:4], out[4:abi.BatchHeaderBytes]...), out[abi.BatchHeaderBytes:]...)
+}
