@@ -21,6 +21,7 @@ type Config struct {
 	Signup    Signup
 	Simulator Simulator
 	Agents    []Agent
+	Signing   Signing
 	Plugins   []Plugin
 	Providers []Provider
 	Models    []Model
@@ -46,6 +47,8 @@ type Log struct {
 	Level string
 	// Format is "text" or "json". Defaults to "text".
 	Format string
+
+	located
 }
 
 // Store is where the books are kept.
@@ -59,6 +62,8 @@ type Store struct {
 	// Dir holds what lives beside the store: the signing key, the journal, the compile cache. Defaults to the directory
 	// of a SQLite database, and to "data" with PostgreSQL.
 	Dir string
+
+	located
 }
 
 // Audit is what outsiders are given to check the audit chains with.
@@ -135,6 +140,13 @@ type Plugin struct {
 	// Isolation is "shared" (streams share an instance) or "stream" (each has its own). Defaults to "shared" for built-in
 	// modules and to "stream" for all others.
 	Isolation string
+	// IsolationGiven says that the file has it, so that it holds for whatever module is activated in this place, too.
+	IsolationGiven bool
+	// LiveVersions is how many versions may be loaded at once: the one that serves and those whose last calls have not ended.
+	// Defaults to 4.
+	LiveVersions int
+	// Watch activates the module's file whenever it changes: for development. Defaults to false.
+	Watch bool
 
 	located
 }

@@ -7,6 +7,7 @@ const (
 	defaultFuel        = 20_000_000
 	defaultFuelPerByte = 50
 	defaultMemory      = 32 << 20
+	defaultLive        = 4
 	defaultPriority    = 1
 	defaultWeight      = 100
 	defaultService     = "bedrock"
@@ -62,6 +63,6 @@ func defaultPlugin(name string) Plugin {
 	return Plugin{
 		Name: name, Module: BuiltinScheme + name,
 		Fuel: defaultFuel, FuelPerByte: defaultFuelPerByte, MemoryBytes: defaultMemory,
-		Isolation: IsolationShared,
+		Isolation: IsolationShared, LiveVersions: defaultLive,
 	}
 }

@@ -66,6 +66,7 @@ func exampleConfig() *Config {
 		Name: "local", Tenant: "local", Wallet: "metered", BalanceUSD: "5.00", PerCallCapUSD: "5.00", DailyCapUSD: "50.00",
 	}}
 	cfg.Plugins = []Plugin{defaultPlugin("anthropic"), defaultPlugin("openai"), defaultPlugin("floor")}
+	cfg.Plugins[1].IsolationGiven = true
 	cfg.Providers = []Provider{
 		{
 			Name: "anthropic", Adapter: "anthropic", BaseURL: "https://api.anthropic.com",

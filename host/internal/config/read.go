@@ -24,6 +24,7 @@ func (d *decoder) read(body hcl.Body) *Config {
 		"limits":    {once: true, read: func(b *hcl.Block) { d.limits(b, &cfg.Limits) }},
 		"signup":    {once: true, read: func(b *hcl.Block) { d.signup(b, &cfg.Signup) }},
 		"simulator": {once: true, read: func(b *hcl.Block) { d.simulator(b, &cfg.Simulator) }},
+		"signing":   {once: true, read: func(b *hcl.Block) { d.signing(b, &cfg.Signing) }},
 		"routing":   {once: true, read: func(b *hcl.Block) { d.routing(b, &cfg.Routing) }},
 		"agent":     {label: "name", read: func(b *hcl.Block) { cfg.Agents = append(cfg.Agents, d.agent(b)) }},
 		"plugin":    {label: "name", read: func(b *hcl.Block) { cfg.Plugins = append(cfg.Plugins, d.plugin(b)) }},
@@ -69,14 +70,14 @@ func (d *decoder) admin(b *hcl.Block, a *Admin) {
 }
 
 func (d *decoder) log(b *hcl.Block, l *Log) {
-	d.body(b.Body, "log", nil, fields{
+	d.body(b.Body, "log", &l.located, fields{
 		"level":  oneOf(&l.Level, logLevels...),
 		"format": oneOf(&l.Format, "text", "json"),
 	}, nil)
 }
 
 func (d *decoder) store(b *hcl.Block, s *Store, dir *string) {
-	d.body(b.Body, "store", nil, fields{
+	d.body(b.Body, "store", &s.located, fields{
 		"dsn":         dsn(&s.DSN),
 		"keep_bodies": boolean(&s.KeepBodies),
 		"bodies_for":  duration(&s.BodiesFor),
@@ -145,7 +146,10 @@ func (d *decoder) plugin(b *hcl.Block) Plugin {
 		"fuel_per_byte": integer(&p.FuelPerByte, 0, 1<<20),
 		"memory":        size(&p.MemoryBytes, 1<<20, 4<<30),
 		"isolation":     oneOf(&p.Isolation, IsolationShared, IsolationStream),
+		"live_versions": integer(&p.LiveVersions, 1, 64),
+		"watch":         boolean(&p.Watch),
 	}, nil)
+	p.IsolationGiven = p.Isolation != ""
 	d.module(&p)
 	return p
 }
@@ -162,6 +166,8 @@ func (d *decoder) module(p *Plugin) {
 		d.errorf(p.Pos(""), `plugin %q: expected module = "builtin:<name>" or the path of a .wasm`, p.Name)
 	case builtin && !known:
 		d.errorf(p.Pos("module"), "plugin %q: module: expected a built-in module%s", p.Name, d.among(name, names(builtins)))
+	case builtin && p.Watch:
+		d.errorf(p.Pos("watch"), "plugin %q: watch: a built-in module does not change; expected the path of a .wasm as module", p.Name)
 	case !builtin:
 		p.Module = beside(d.filename, p.Module)
 	}
