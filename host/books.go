@@ -167,7 +167,7 @@ func captureCommand(o *options) *cobra.Command {
 }
 
 func configCommand(o *options) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Look at the configuration"}
+	cmd := &cobra.Command{Use: "config", Short: "Look at the configuration, or have the server read it again"}
 	check := &cobra.Command{
 		Use:   "check",
 		Short: "Read the configuration and say what it offers; exit 2 where it is wrong",
@@ -181,7 +181,7 @@ func configCommand(o *options) *cobra.Command {
 		},
 	}
 	jsonFlag(check, o)
-	cmd.AddCommand(check)
+	cmd.AddCommand(check, reloadCommand(o))
 	return cmd
 }
 

@@ -34,6 +34,7 @@ var arrows = []arrow{
 	{"host/internal/messages", "host/internal/", []string{"host/internal/framing"}, "the grammar is the same whoever uses it"},
 	{"host/internal/chat", "host/internal/", []string{"host/internal/framing", "host/internal/messages"}, "a dialect is a way of saying what messages holds, and knows of nothing else"},
 	{"host/internal/capture", "host/internal/", []string{"host/internal/money", "host/internal/proof", "host/internal/merkle"}, "the books are written by a call, they do not know how it went"},
+	{"host/internal/plugins", "host/internal/", []string{"host/internal/wasm", "host/internal/capture"}, "versions of modules, whatever they are asked for"},
 	{"host/internal/money", "", nil, "arithmetic"},
 	{"host/internal/merkle", "", nil, "arithmetic"},
 	{"host/internal/proof", "host/internal/", []string{"host/internal/merkle"}, "an outsider has no store"},

@@ -76,6 +76,7 @@ func newRoot() *cobra.Command {
 		walletCommand(&o), policyCommand(&o), captureCommand(&o))
 	root.AddCommand(storeCommand(&o))
 	root.AddCommand(ledgerCommand(&o), auditCommand(&o), keyCommand(&o), receiptCommand(&o))
+	root.AddCommand(pluginCommand(&o))
 	return root
 }
 

@@ -2,82 +2,136 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
+	"os"
 	"strings"
-	"sync"
-	"time"
-
-	"golang.org/x/sync/errgroup"
+	"sync/atomic"
 
 	"github.com/ainfera-ai/router/host/internal/config"
 	"github.com/ainfera-ai/router/host/internal/metrics"
+	"github.com/ainfera-ai/router/host/internal/plugins"
 	"github.com/ainfera-ai/router/host/internal/provider"
 	"github.com/ainfera-ai/router/host/internal/route"
 	"github.com/ainfera-ai/router/host/internal/wasm"
 )
 
-// loaded are the configuration's plugins, compiled, each behind a slot so that it can be swapped.
-type loaded map[string]*wasm.Slot
-
-// A keeper stores a module's bytes, so that every row that names its digest can find them.
-type keeper func(ctx context.Context, m *wasm.Module, bytes []byte) error
-
-// loadPlugins compiles what the configuration refers to, two at a time, keeps the bytes, and tells progress who is done.
-// The first failure ends it.
-func loadPlugins(ctx context.Context, cfg *config.Config, sandbox *wasm.Host, keep keeper, progress io.Writer) (loaded, error) {
-	out := loaded{}
-	var mu sync.Mutex
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(2)
-	for _, use := range pluginsInUse(cfg) {
-		p := cfg.Plugin(use.name)
-		g.Go(func() error {
-			began := time.Now()
-			m, err := loadPlugin(ctx, p, use.as, sandbox, keep)
-			if err != nil {
-				return notLoaded(p, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			out[p.Name] = wasm.NewSlot(m)
-			fmt.Fprintf(progress, "  module %-12s %s %s  %s\n", p.Name, m.Manifest().Version, shortDigest(m.Digest()), time.Since(began).Round(time.Millisecond))
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return out, nil
+// live are the plugins that a world is built on: those of a Change that is not committed yet.
+type live interface {
+	Slot(name string) *wasm.Slot
+	Manifest(name string) (wasm.Manifest, bool)
 }
 
-// notLoaded says which plugin it was and where its block stands, so that the operator finds what to change.
-func notLoaded(p *config.Plugin, err error) error {
-	var known *wasm.LoadError // names the plugin itself
-	if !errors.As(err, &known) {
-		err = fmt.Errorf("plugin %s: %w", p.Name, err)
+var _ live = (*plugins.Change)(nil)
+
+// pluginSpecs are the configuration's plugins, their modules read.
+func pluginSpecs(cfg *config.Config) ([]plugins.Spec, error) {
+	var specs []plugins.Spec
+	for _, use := range pluginsInUse(cfg) {
+		p := cfg.Plugin(use.name)
+		s, err := pluginSpec(cfg, p, use.as)
+		if err != nil {
+			return nil, notLoaded(p, fmt.Errorf("plugin %s: %w", p.Name, err))
+		}
+		specs = append(specs, s)
 	}
+	return specs, nil
+}
+
+func pluginSpec(cfg *config.Config, p *config.Plugin, as wasm.Kind) (plugins.Spec, error) {
+	bytes, err := moduleBytes(p.Module)
+	if err != nil {
+		return plugins.Spec{}, err
+	}
+	_, isBuiltin := cutBuiltin(p.Module)
+	s := plugins.Spec{Name: p.Name, Kind: as, Bytes: bytes, Source: p.Module, Builtin: isBuiltin, Pin: p.Digest, Fuel: p.Fuel,
+		FuelPerByte: p.FuelPerByte, MemoryBytes: uint64(p.MemoryBytes), LiveVersions: p.LiveVersions,
+		Check: func(m wasm.Manifest) error { return checkSettings(cfg, p.Name, m) }}
+	if p.IsolationGiven {
+		s.Isolation = wasm.Isolation(p.Isolation)
+	}
+	if !isBuiltin {
+		if s.Signature, err = signatureBeside(p.Module); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// signatureBeside reads FILE.sig, where there is one.
+func signatureBeside(path string) (string, error) {
+	text, err := os.ReadFile(path + ".sig")
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the module's signature: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// checkSettings holds all that the configuration sets for a plugin against what a module of it takes.
+func checkSettings(cfg *config.Config, plugin string, m wasm.Manifest) error {
+	for i := range cfg.Providers {
+		p := &cfg.Providers[i]
+		if p.Adapter != plugin {
+			continue
+		}
+		if _, err := completed(p.Settings, m); err != nil {
+			return fmt.Errorf("%s: provider %q: %w", p.Pos("settings"), p.Name, err)
+		}
+	}
+	for i := range cfg.Routing.Preferences {
+		p := &cfg.Routing.Preferences[i]
+		if p.Policy != plugin {
+			continue
+		}
+		if _, err := completed(p.Settings, m); err != nil {
+			return fmt.Errorf("%s: preference %q: %w", p.Pos("settings"), p.Name, err)
+		}
+	}
+	return nil
+}
+
+// completed are settings of the configuration with the defaults of a module's manifest.
+func completed(given map[string]any, m wasm.Manifest) (json.RawMessage, error) {
+	var text []byte
+	if len(given) > 0 {
+		var err error
+		if text, err = plainJSON(given); err != nil {
+			return nil, fmt.Errorf("settings: %w", err)
+		}
+	}
+	declared := make([]provider.Setting, len(m.Settings))
+	for i, s := range m.Settings {
+		def, err := json.Marshal(s.Default)
+		if err != nil {
+			return nil, fmt.Errorf("default of setting %q: %w", s.Name, err)
+		}
+		declared[i] = provider.Setting{Name: s.Name, Type: s.Type, Default: def}
+	}
+	return provider.ValidateSettings(declared, text)
+}
+
+// placed says where in the configuration the plugin stands that was refused, so that the operator finds what to change.
+func placed(cfg *config.Config, err error) error {
+	var refusal *plugins.Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	if refusal.Step == "settings" { // it says itself where
+		return refusal.Err
+	}
+	return notLoaded(cfg.Plugin(refusal.Plugin), err)
+}
+
+func notLoaded(p *config.Plugin, err error) error {
 	if pos := p.Pos("module"); pos.Line > 0 {
 		return fmt.Errorf("%s: %w", pos, err)
 	}
 	return err
-}
-
-func loadPlugin(ctx context.Context, p *config.Plugin, as wasm.Kind, sandbox *wasm.Host, keep keeper) (*wasm.Module, error) {
-	bytes, err := moduleBytes(p.Module)
-	if err != nil {
-		return nil, err
-	}
-	m, err := sandbox.Load(ctx, wasm.Spec{Name: p.Name, Bytes: bytes, Digest: p.Digest, Kind: as, Fuel: p.Fuel, FuelPerByte: p.FuelPerByte,
-		MemoryBytes: uint64(p.MemoryBytes), Isolation: wasm.Isolation(p.Isolation)})
-	if err != nil {
-		return nil, err
-	}
-	if err := keep(ctx, m, bytes); err != nil {
-		return nil, fmt.Errorf("keep the module in the store: %w", err)
-	}
-	return m, nil
 }
 
 // A pluginUse is a plugin and what the configuration takes it for; either kind, where nothing names it yet.
@@ -126,6 +180,9 @@ var _ route.Decider = decider{}
 func (d decider) Decide(ctx context.Context, input []byte) (route.Verdict, error) {
 	m, release := d.slot.Acquire()
 	defer release()
+	if m == nil {
+		return route.Verdict{}, errNoPlugin
+	}
 	out, stats, err := m.Decide(ctx, input)
 	d.m.Policy(d.name, stats.Duration)
 	if err != nil {
@@ -134,19 +191,55 @@ func (d decider) Decide(ctx context.Context, input []byte) (route.Verdict, error
 	return route.Verdict{Output: out, Module: bare(m.Digest()), Version: m.Manifest().Version}, nil
 }
 
-// adapter is one generation of an adapter's module as the provider room sees it.
-type adapter struct{ m *wasm.Module }
+// A providerAdapter is a provider's adapter: the plugin's slot, and what the provider sets.
+type providerAdapter struct {
+	slot  *wasm.Slot
+	given map[string]any
+	last  atomic.Pointer[adapter] // of the version that was asked for last
+}
+
+// acquire is what a provider calls for every request.
+func (p *providerAdapter) acquire() (provider.Adapter, func()) {
+	m, release := p.slot.Acquire()
+	if m == nil { // the plugin's place is gone: a call that began before is told, and falls over
+		return adapter{err: errNoPlugin}, release
+	}
+	a := p.last.Load()
+	if a == nil || a.m != m {
+		a = &adapter{m: m}
+		a.settings, a.err = completed(p.given, m.Manifest())
+		p.last.Store(a)
+	}
+	return *a, release
+}
+
+// errNoPlugin means that a reload took the plugin away.
+var errNoPlugin = errors.New("the plugin is no longer configured")
+
+// adapter is one version of an adapter's module as the provider room sees it.
+type adapter struct {
+	m        *wasm.Module
+	settings json.RawMessage
+	err      error
+}
 
 var _ provider.Adapter = adapter{}
 
-func (a adapter) NewStream(ctx context.Context) (provider.Guest, error) { return a.m.NewStream(ctx) }
-func (a adapter) Digest() string                                        { return bare(a.m.Digest()) }
-func (a adapter) Feature(name string) bool                              { return a.m.Feature(name) }
-
-// acquire is what a provider calls for every request.
-func acquire(slot *wasm.Slot) func() (provider.Adapter, func()) {
-	return func() (provider.Adapter, func()) {
-		m, release := slot.Acquire()
-		return adapter{m}, release
+func (a adapter) NewStream(ctx context.Context) (provider.Guest, error) {
+	if a.err != nil {
+		return nil, a.err
 	}
+	return a.m.NewStream(ctx)
 }
+
+func (a adapter) Digest() string {
+	if a.m == nil {
+		return ""
+	}
+	return bare(a.m.Digest())
+}
+
+func (a adapter) Feature(name string) bool { return a.m != nil && a.m.Feature(name) }
+
+// Settings are the provider's, with this version's defaults.
+func (a adapter) Settings() json.RawMessage { return a.settings }

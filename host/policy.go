@@ -43,9 +43,9 @@ func decideLines(ctx context.Context, module string, in io.Reader, out io.Writer
 	if err != nil {
 		return err
 	}
-	sandbox, err := wasm.Open(ctx, wasm.Config{CacheDir: userCacheDir(), Logger: hclog.NewNullLogger()})
+	sandbox, err := openSandbox(ctx, userCacheDir())
 	if err != nil {
-		return fmt.Errorf("open the sandbox: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, sandbox.Close(context.WithoutCancel(ctx))) }()
 	policy, err := sandbox.Load(ctx, wasm.Spec{Name: filepath.Base(module), Bytes: bytes, Kind: wasm.KindPolicy})
@@ -75,6 +75,15 @@ func decideLines(ctx context.Context, module string, in io.Reader, out io.Writer
 		return errors.Join(w.Flush(), fmt.Errorf("line %d: %w", n+1, err))
 	}
 	return w.Flush()
+}
+
+// openSandbox opens one for a command, which says nothing of what guests print.
+func openSandbox(ctx context.Context, cacheDir string) (*wasm.Host, error) {
+	sandbox, err := wasm.Open(ctx, wasm.Config{CacheDir: cacheDir, Logger: hclog.NewNullLogger()})
+	if err != nil {
+		return nil, fmt.Errorf("open the sandbox: %w", err)
+	}
+	return sandbox, nil
 }
 
 // moduleBytes reads a module that is named as the configuration names one.

@@ -23,14 +23,15 @@ import (
 	"github.com/ainfera-ai/router/host/internal/gateway"
 	"github.com/ainfera-ai/router/host/internal/metrics"
 	"github.com/ainfera-ai/router/host/internal/money"
+	"github.com/ainfera-ai/router/host/internal/plugins"
 	"github.com/ainfera-ai/router/host/internal/route"
-	"github.com/ainfera-ai/router/host/internal/simulator"
 	"github.com/ainfera-ai/router/host/internal/wasm"
 	"github.com/ainfera-ai/router/schema"
 )
 
 func serveCommand(o *options) *cobra.Command {
-	return &cobra.Command{
+	var watched []string
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve callers until SIGTERM, then drain",
 		Args:  cobra.NoArgs,
@@ -39,15 +40,21 @@ func serveCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			h := &host{cfg: cfg, out: cmd.OutOrStdout(), log: newLogger(cfg, cmd.ErrOrStderr())}
+			h := &host{path: o.config, cfg: cfg, out: cmd.OutOrStdout(), log: newLogger(cfg, cmd.ErrOrStderr())}
+			if h.watched, err = watchedFiles(cfg, watched); err != nil {
+				return err
+			}
 			return h.serve(cmd.Context())
 		},
 	}
+	cmd.Flags().StringArrayVar(&watched, "watch", nil, "NAME=FILE: activate the file as a version of the plugin whenever it changes, for development; may be repeated")
+	return cmd
 }
 
 // A host is one running server. What serve opens is closed in reverse order by the closers.
 type host struct {
-	cfg     *config.Config
+	path    string
+	cfg     *config.Config // of the start; a reload leaves it
 	out     io.Writer
 	log     hclog.Logger
 	closers []func(context.Context) error
@@ -55,9 +62,14 @@ type host struct {
 	metrics *metrics.Metrics
 	books   *capture.Books
 	sandbox *wasm.Host
-	plugins loaded
+	plugins *plugins.Registry
 	server  *gateway.Server
 	keys    []newKey
+
+	watched   []watchedFile
+	health    *route.Health
+	affinity  *route.Affinity
+	reloading reloading
 }
 
 // A newKey is an agent's key that was made at this start; it is shown once.
@@ -70,15 +82,14 @@ func (h *host) serve(ctx context.Context) (err error) {
 	if err := h.openStore(ctx); err != nil {
 		return err
 	}
-	if err := h.loadModules(ctx); err != nil {
-		return err
-	}
-	world, err := h.world(ctx)
+	world, err := h.load(ctx)
 	if err != nil {
 		return err
 	}
 	h.server = gateway.New(gateway.Config{World: world, Books: callBooks(h.books), Logger: h.log.Named("gateway"), Metrics: h.metrics,
-		BodyBytes: h.cfg.Limits.BodyBytes, KeepBodies: h.cfg.Store.KeepBodies, Proofs: h.books})
+		BodyBytes: h.cfg.Limits.BodyBytes, KeepBodies: h.cfg.Store.KeepBodies, Proofs: h.books,
+		GuestFailed: h.guestFailed})
+	defer h.begin()()
 	return h.listen(ctx)
 }
 
@@ -102,21 +113,28 @@ func (h *host) openStore(ctx context.Context) error {
 	h.books = books
 	h.closers = append(h.closers, books.Close)
 	h.metrics.Guard(books.Guard)
-	for i := range h.cfg.Agents {
-		a := &h.cfg.Agents[i]
+	h.keys, err = h.ensureAgents(ctx, h.cfg)
+	return err
+}
+
+// ensureAgents makes the configuration's agents where they are missing. Keys that were made are returned whatever happened
+// then: they can't be had again.
+func (h *host) ensureAgents(ctx context.Context, cfg *config.Config) (keys []newKey, err error) {
+	for i := range cfg.Agents {
+		a := &cfg.Agents[i]
 		wanted, err := newAgent(a)
 		if err != nil {
-			return fmt.Errorf("agent %q: %w", a.Name, err)
+			return keys, fmt.Errorf("agent %q: %w", a.Name, err)
 		}
-		_, key, created, err := books.EnsureAgent(ctx, wanted)
+		_, key, created, err := h.books.EnsureAgent(ctx, wanted)
 		if err != nil {
-			return fmt.Errorf("agent %q: %w", a.Name, err)
+			return keys, fmt.Errorf("agent %q: %w", a.Name, err)
 		}
 		if created {
-			h.keys = append(h.keys, newKey{a.Name, key})
+			keys = append(keys, newKey{a.Name, key})
 		}
 	}
-	return nil
+	return keys, nil
 }
 
 // openBooks opens the store: for the server, or beside a running one for a command of the operator's.
@@ -153,37 +171,30 @@ func newAgent(a *config.Agent) (capture.NewAgent, error) {
 	return n, nil
 }
 
-// loadModules compiles the plugins and keeps their bytes in the store, where every row that names one can find it.
-func (h *host) loadModules(ctx context.Context) error {
+// load compiles the plugins, builds what calls look at on them, and makes them the registry's.
+func (h *host) load(ctx context.Context) (*gateway.World, error) {
 	sandbox, err := wasm.Open(ctx, wasm.Config{CacheDir: filepath.Join(h.cfg.Store.Dir, "modules"), Logger: h.log.Named("wasm")})
 	if err != nil {
-		return fmt.Errorf("open the sandbox: %w", err)
+		return nil, fmt.Errorf("open the sandbox: %w", err)
 	}
 	h.sandbox = sandbox
 	h.closers = append(h.closers, sandbox.Close)
+	h.plugins = plugins.New(plugins.Config{Sandbox: sandbox, Store: h.books, Logger: h.log.Named("plugins"), Now: time.Now})
+	h.closers = append(h.closers, func(context.Context) error { h.plugins.Close(); return nil })
+	h.metrics.Register(h.plugins)
+	h.health, h.affinity = route.NewHealth(time.Now), route.NewAffinity(time.Now)
+	h.closers = append(h.closers, h.reloading.closeSimulator)
 	fmt.Fprintln(h.out, "loading modules (the first start compiles them; later ones find them in the cache)")
-	h.plugins, err = loadPlugins(ctx, h.cfg, sandbox, h.keepModule, h.out)
-	return err
-}
-
-func (h *host) keepModule(ctx context.Context, m *wasm.Module, bytes []byte) error {
-	mf := m.Manifest()
-	return h.books.PutModule(ctx, bare(m.Digest()), string(mf.Kind), mf.Name, mf.Version, bytes)
-}
-
-// world builds what calls look at, and starts the simulated vendors when nobody else can serve.
-func (h *host) world(ctx context.Context) (*gateway.World, error) {
-	b := &builder{cfg: h.cfg, plugins: h.plugins, log: h.log, metrics: h.metrics, health: route.NewHealth(time.Now), affinity: route.NewAffinity(time.Now)}
-	if h.cfg.SimulatorOn() {
-		sim := simulator.New(simulator.Options{Logger: h.log.Named("simulator")})
-		urls, err := sim.Start(context.WithoutCancel(ctx)) // it must outlive the signal: streams in flight are drained
-		if err != nil {
-			return nil, fmt.Errorf("start the simulated vendors: %w", err)
-		}
-		h.closers = append(h.closers, func(context.Context) error { return sim.Close() })
-		b.simulated = urls
+	next, err := h.prepare(ctx, h.cfg, func(name string, m *wasm.Module, took time.Duration) {
+		fmt.Fprintf(h.out, "  module %-12s %s %s  %s\n", name, m.Manifest().Version, shortDigest(m.Digest()), took.Round(time.Millisecond))
+	})
+	if err != nil {
+		return nil, err
 	}
-	return b.world()
+	if _, err := next.change.Commit(ctx); err != nil {
+		return nil, fmt.Errorf("write down which modules serve: %w", err)
+	}
+	return next.world, nil
 }
 
 // listen serves both listeners until ctx ends, then drains: no new calls, and those in flight have the drain time.
@@ -200,9 +211,12 @@ func (h *host) listen(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen for operators: %w: set `admin { listen }` in the configuration", err), public.Close())
 	}
+	if err := h.keepAddress(private.Addr().String()); err != nil {
+		return errors.Join(err, public.Close(), private.Close())
+	}
 	servers := []*http.Server{
 		{Handler: h.server, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 120 * time.Second, ErrorLog: h.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})},
-		{Handler: admin.New(admin.Config{Token: token, Metrics: h.metrics.Handler(), Ready: h.server.Ready}), ReadHeaderTimeout: 20 * time.Second},
+		{Handler: admin.New(admin.Config{Token: token, Metrics: h.metrics.Handler(), Ready: h.server.Ready, Plugins: h.plugins, Reload: h.reloadJSON}), ReadHeaderTimeout: 20 * time.Second},
 	}
 	ended := make(chan error, len(servers))
 	for i, ln := range []net.Listener{public, private} {
@@ -226,10 +240,11 @@ const cutWithin = 2 * time.Second
 
 func (h *host) drain(servers []*http.Server) error {
 	h.server.SetReady(false)
-	h.log.Info("draining", "at-most", h.cfg.Limits.Drain)
-	err := shutdown(servers[0], h.cfg.Limits.Drain)
+	within := h.reloading.limits(h.cfg).Drain
+	h.log.Info("draining", "at-most", within)
+	err := shutdown(servers[0], within)
 	if errors.Is(err, context.DeadlineExceeded) {
-		h.log.Warn("drain time is over: streams still in flight are cut", "drain", h.cfg.Limits.Drain)
+		h.log.Warn("drain time is over: streams still in flight are cut", "drain", within)
 		h.server.Cut()
 		if err = shutdown(servers[0], cutWithin); errors.Is(err, context.DeadlineExceeded) {
 			err = servers[0].Close()
@@ -250,7 +265,7 @@ func (h *host) adminToken() (string, error) {
 	if t := h.cfg.Admin.Token.Reveal(); t != "" {
 		return t, nil
 	}
-	path := filepath.Join(h.cfg.Store.Dir, "admin.token")
+	path := filepath.Join(h.cfg.Store.Dir, tokenFile)
 	kept, err := os.ReadFile(path)
 	if err == nil && len(strings.TrimSpace(string(kept))) >= 16 {
 		return strings.TrimSpace(string(kept)), nil

@@ -2,15 +2,17 @@ package main
 
 import (
 	"context"
-	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/ainfera-ai/router/host/internal/capture"
 	"github.com/ainfera-ai/router/host/internal/config"
 	"github.com/ainfera-ai/router/host/internal/metrics"
+	"github.com/ainfera-ai/router/host/internal/plugins"
 	"github.com/ainfera-ai/router/host/internal/route"
 	"github.com/ainfera-ai/router/host/internal/wasm"
 )
@@ -36,15 +38,19 @@ func TestShippedConfigurationBuilds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sandbox.Close(context.WithoutCancel(t.Context()))
-	plugins, err := loadPlugins(t.Context(), cfg, sandbox, func(context.Context, *wasm.Module, []byte) error { return nil }, io.Discard)
+	books, err := capture.Open(t.Context(), capture.Config{DSN: "sqlite://" + filepath.Join(t.TempDir(), "books.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &builder{cfg: cfg, plugins: plugins, log: hclog.NewNullLogger(), metrics: metrics.New(), health: route.NewHealth(time.Now), affinity: route.NewAffinity(time.Now)}
-	w, err := b.world()
+	defer books.Close(context.WithoutCancel(t.Context()))
+	h := &host{cfg: cfg, log: hclog.NewNullLogger(), metrics: metrics.New(), health: route.NewHealth(time.Now), affinity: route.NewAffinity(time.Now),
+		plugins: plugins.New(plugins.Config{Sandbox: sandbox, Store: books})}
+	next, err := h.prepare(t.Context(), cfg, func(string, *wasm.Module, time.Duration) {})
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer next.change.Abort()
+	w := next.world
 	if n := len(w.Upstreams); n < 8 {
 		t.Errorf("%d providers are active, want all 8 real ones", n)
 	}

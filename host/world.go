@@ -22,7 +22,7 @@ import (
 // builder turns the configuration into the rooms' own values. It opens nothing.
 type builder struct {
 	cfg       *config.Config
-	plugins   loaded
+	plugins   live
 	simulated map[string]string // dialect → base URL, empty while the simulator is off
 	log       hclog.Logger
 	metrics   *metrics.Metrics
@@ -32,7 +32,8 @@ type builder struct {
 
 // world is everything a call looks at.
 func (b *builder) world() (*gateway.World, error) {
-	w := &gateway.World{Upstreams: map[string]*provider.Upstream{}, Providers: map[string]gateway.ProviderInfo{}, AgentDefaults: map[string]route.Hints{}}
+	w := &gateway.World{Upstreams: map[string]*provider.Upstream{}, Providers: map[string]gateway.ProviderInfo{}, AgentDefaults: map[string]route.Hints{},
+		BodyBytes: b.cfg.Limits.BodyBytes}
 	for i := range b.cfg.Providers {
 		p := &b.cfg.Providers[i]
 		offered, _ := b.cfg.Offered(p)
@@ -56,28 +57,15 @@ func (b *builder) world() (*gateway.World, error) {
 }
 
 func (b *builder) upstream(p *config.Provider) (*provider.Upstream, error) {
-	slot := b.plugins[p.Adapter]
-	m, release := slot.Acquire()
-	defer release()
-	var given []byte
-	if len(p.Settings) > 0 {
-		var err error
-		if given, err = plainJSON(p.Settings); err != nil {
-			return nil, fmt.Errorf("settings: %w", err)
-		}
+	m, ok := b.plugins.Manifest(p.Adapter)
+	if !ok {
+		return nil, fmt.Errorf("no plugin %q is loaded", p.Adapter)
 	}
-	declared := make([]provider.Setting, len(m.Manifest().Settings))
-	for i, s := range m.Manifest().Settings {
-		def, err := json.Marshal(s.Default)
-		if err != nil {
-			return nil, fmt.Errorf("default of setting %q: %w", s.Name, err)
-		}
-		declared[i] = provider.Setting{Name: s.Name, Type: s.Type, Default: def}
-	}
-	settings, err := provider.ValidateSettings(declared, given)
+	settings, err := completed(p.Settings, m)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Pos("settings"), err)
 	}
+	adapter := &providerAdapter{slot: b.plugins.Slot(p.Adapter), given: p.Settings}
 	base := p.BaseURL
 	private := p.AllowPrivate
 	if dialect, ok := p.Simulated(); ok {
@@ -88,7 +76,7 @@ func (b *builder) upstream(p *config.Provider) (*provider.Upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return provider.New(provider.Config{Name: p.Name, BaseURL: base, Auth: auth, Settings: settings, Adapter: acquire(slot),
+	return provider.New(provider.Config{Name: p.Name, BaseURL: base, Auth: auth, Settings: settings, Adapter: adapter.acquire,
 		Limits:       provider.Limits{Connect: l.UpstreamConnect, FirstByte: l.UpstreamFirst, Idle: l.UpstreamIdle, Total: l.UpstreamTotal},
 		AllowPrivate: private, Logger: b.log.Named("provider").With("provider", p.Name)})
 }
@@ -118,7 +106,7 @@ func (b *builder) router(alive func(string) bool) (*route.Router, error) {
 	var prefs []*route.Preference
 	for i := range b.cfg.Routing.Preferences {
 		p := &b.cfg.Routing.Preferences[i]
-		pref := &route.Preference{Name: p.Name, Policy: p.Policy, Decider: decider{p.Policy, b.plugins[p.Policy], b.metrics}}
+		pref := &route.Preference{Name: p.Name, Policy: p.Policy, Decider: decider{p.Policy, b.plugins.Slot(p.Policy), b.metrics}}
 		if len(p.Settings) > 0 {
 			if pref.Settings, err = plainJSON(p.Settings); err != nil {
 				return nil, fmt.Errorf("preference %q: settings: %w", p.Name, err)

@@ -1,12 +1,14 @@
 // Package admin is the operators' listener.
 //
-// It is loopback by default. /ready is open, since a load balancer has no token; everything else asks for one. Plugins,
-// policies and agents join it as they grow an HTTP face.
+// It is loopback by default. /ready is open, since a load balancer has no token, and so is /metrics; everything else asks
+// for one: the versions of plugins, the reload of the configuration, the profiles.
 package admin
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/json"
 	"net/http"
 	"net/http/pprof"
 	"strings"
@@ -23,11 +25,15 @@ type Config struct {
 	Metrics http.Handler
 	// Ready reports whether calls are being taken.
 	Ready func() bool
+	// Plugins are served under /plugins.
+	Plugins Plugins
+	// Reload is POST /reload: it returns what was made, as JSON, with or without an error.
+	Reload func(context.Context) (json.RawMessage, error)
 }
 
 // New makes the handler.
 func New(c Config) http.Handler {
-	m := mux.NewRouter()
+	m := mux.NewRouter().UseEncodedPath()
 	m.HandleFunc("/ready", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if !c.Ready() {
@@ -38,6 +44,14 @@ func New(c Config) http.Handler {
 		_, _ = w.Write([]byte(`{"status":"ready"}`))
 	}).Methods(http.MethodGet, http.MethodHead)
 	m.Handle("/metrics", c.Metrics).Methods(http.MethodGet)
+	operators := m.NewRoute().Subrouter()
+	operators.Use(withToken(c.Token))
+	if c.Plugins != nil {
+		pluginRoutes(operators, c.Plugins)
+	}
+	if c.Reload != nil {
+		reloadRoute(operators, c.Reload)
+	}
 	debug := m.PathPrefix("/debug/pprof/").Subrouter()
 	debug.Use(withToken(c.Token))
 	debug.HandleFunc("/cmdline", pprof.Cmdline)
