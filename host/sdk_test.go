@@ -134,7 +134,7 @@ func TestTypeScriptSDK(t *testing.T) {
 	r := start(t, laneTargets)
 	for _, model := range []string{"lane-translated", "lane-verbatim"} {
 		t.Run(model, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), node, "--test", "messages.test.mjs")
+			cmd := exec.CommandContext(t.Context(), node, "--test", "messages.test.mjs", "chat.test.mjs")
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "AINFERA_BASE_URL="+r.url, "AINFERA_KEY="+r.key, "AINFERA_MODEL="+model)
 			if out, err := cmd.CombinedOutput(); err != nil {

@@ -21,9 +21,19 @@ const weather = {
   },
 };
 
+const time = {
+  type: 'function',
+  function: {
+    name: 'get_time',
+    description: 'The local time in a city.',
+    parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+  },
+};
+
 const ask = (content, more = {}) => ({ model: AINFERA_MODEL, max_tokens: 2048, messages: [{ role: 'user', content }], ...more });
 
-// finish makes the call both ways, holds them to each other, and returns the message that was not streamed.
+// finish makes the call both ways, holds them to each other, and returns the choice that was not streamed, with the
+// message that the SDK put together of the stream beside it.
 async function finish(params) {
   const whole = await client.chat.completions.create(params);
   const streamed = await client.chat.completions.stream({ ...params, stream_options: { include_usage: true } }).finalChatCompletion();
@@ -36,7 +46,7 @@ async function finish(params) {
   } else {
     assert.deepEqual(got.calls.map((c) => c.name), want.calls.map((c) => c.name));
   }
-  return whole.choices[0];
+  return { ...whole.choices[0], streamed: streamed.choices[0].message };
 }
 
 const said = ({ content, tool_calls = [] }) => ({
@@ -60,6 +70,59 @@ test('chat: a tool, its result, and the answer', { skip }, async () => {
   assert.match((await finish({ ...params, messages })).message.content, /17/);
 });
 
+test('chat: two tools at once', { skip }, async () => {
+  const params = ask('Call both get_weather and get_time for Paris, in parallel.', { tools: [weather, time] });
+  const { streamed } = await finish(params);
+  assert.deepEqual(streamed.tool_calls.map((c) => c.function.name).sort(), ['get_time', 'get_weather']);
+  const results = streamed.tool_calls.map((c) => ({ role: 'tool', tool_call_id: c.id, content: `${c.function.name} says 12` }));
+  const { message } = await finish({ ...params, messages: [...params.messages, streamed, ...results] });
+  assert.match(message.content, /12/);
+});
+
+test('chat: a tool that is demanded', { skip }, async () => {
+  const params = ask('Good morning from Paris.', { tools: [weather, time], tool_choice: { type: 'function', function: { name: 'get_time' } } });
+  assert.deepEqual((await finish(params)).message.tool_calls.map((c) => c.function.name), ['get_time']);
+});
+
+// Thinking comes as reasoning_content. Where the model signs it, thinking_blocks holds it with the signature: the message
+// is sent back as it is, and the model goes on from its own thinking.
+test('chat: thinking, and thinking sent back', { skip }, async () => {
+  const params = ask('Think, then call get_weather for Paris.', { max_tokens: 8192, tools: [weather], reasoning_effort: 'low' });
+  const { message, streamed } = await finish(params);
+  assert.ok(message.reasoning_content.length > 0);
+  if (exact) assert.deepEqual(streamed.thinking_blocks, message.thinking_blocks);
+  for (const said of [message, streamed]) {
+    const messages = [...params.messages, said, { role: 'tool', tool_call_id: said.tool_calls[0].id, content: '17 degrees' }];
+    assert.match((await finish({ ...params, messages })).message.content, /17/);
+  }
+});
+
+test('chat: which call it was', { skip }, async () => {
+  const completion = await client.chat.completions.create(ask('Hello'));
+  for (const id of ['agent_id', 'inference_id', 'receipt_id', 'audit_url']) assert.ok(completion.ainfera[id], id);
+});
+
+test('chat: a caller who leaves', { skip }, async () => {
+  const stream = await client.chat.completions.create(ask('Count from one to a hundred, in words.', { stream: true }));
+  for await (const chunk of stream) {
+    if (chunk.choices[0].delta.content) break; // which aborts the request
+  }
+  assert.ok(stream.controller.signal.aborted);
+});
+
 test('chat: a refused request', { skip }, async () => {
-  await assert.rejects(client.chat.completions.create({ ...ask('x'), messages: [] }), OpenAI.BadRequestError);
+  for (const stream of [false, true]) {
+    await assert.rejects(client.chat.completions.create({ ...ask('x'), messages: [], stream }), (err) => {
+      assert.ok(err instanceof OpenAI.BadRequestError, `got ${err}`);
+      assert.equal(err.type, 'invalid_request_error');
+      assert.equal(err.code, 'invalid_request');
+      return true;
+    });
+  }
+  await assert.rejects(client.chat.completions.create({ ...ask('x'), model: 'nobody' }), OpenAI.NotFoundError);
+});
+
+test('chat: a wrong key', { skip }, async () => {
+  const stranger = new OpenAI({ baseURL: `${AINFERA_BASE_URL}/v1`, apiKey: 'ainfera_wrong', maxRetries: 0 });
+  await assert.rejects(stranger.chat.completions.create(ask('x')), OpenAI.AuthenticationError);
 });
