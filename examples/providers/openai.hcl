@@ -1,4 +1,4 @@
-# OpenAI, Chat Completions.
+# OpenAI, Chat Completions. For models whose tools only work in Responses see openai-responses.hcl.
 provider "openai" {
   adapter  = "openai"
   base_url = "https://api.openai.com/v1"
