@@ -204,7 +204,8 @@ func (t *translation) reasoning() {
 	}
 }
 
-// format asks for structured output. Any JSON at all is a form that only some vendors know; the adapters say so.
+// format asks for structured output. Two things of it are not Messages', and go beside the schema for the adapters that
+// know them: any JSON at all, and a schema that is not meant strictly, which is how OpenAI takes one unless it is told.
 func (t *translation) format() {
 	f := t.in["response_format"]
 	switch kind := f.Get("type").String(); kind {
@@ -218,7 +219,11 @@ func (t *translation) format() {
 			return
 		}
 		t.b = append(jwrite.AppendKey(t.b, "output_config"), `{"format":{"type":"json_schema","schema":`...)
-		t.b = append(append(t.b, schema...), "}}"...)
+		t.b = append(t.b, schema...)
+		if !f.Get("json_schema").Get("strict").Bool() {
+			t.b = append(t.b, `,"strict":false`...)
+		}
+		t.b = append(t.b, "}}"...)
 	default:
 		t.drop("response_format")
 	}

@@ -40,6 +40,8 @@ func TestTranslate(t *testing.T) {
 			want: `{"model":"m","thinking":{"type":"adaptive"},` + saysHi + `}`},
 		{name: "Schema", in: `{"model":"m","response_format":{"type":"json_schema","json_schema":{"name":"x","strict":true,"schema":{"type":"object"}}},` + hi + `}`,
 			want: `{"model":"m","output_config":{"format":{"type":"json_schema","schema":{"type":"object"}}},` + saysHi + `}`},
+		{name: "LooseSchema", in: `{"model":"m","response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{"type":"object"}}},` + hi + `}`,
+			want: `{"model":"m","output_config":{"format":{"type":"json_schema","schema":{"type":"object"},"strict":false}},` + saysHi + `}`},
 		{name: "AnyJSON", in: `{"model":"m","response_format":{"type":"json_object"},` + hi + `}`,
 			want: `{"model":"m","output_config":{"format":{"type":"json_object"}},` + saysHi + `}`},
 		{name: "User", in: `{"model":"m","user":"u\"1","metadata":{"a":"b"},` + hi + `}`,

@@ -91,6 +91,8 @@ func TestEdit(t *testing.T) {
 			`{"model":"m","temperature":1,` + hello + `}`, []Edit{{"top_p", Removed}, {"temperature", Lowered}}},
 		{"written for another API: any JSON", `{"model":"m","output_config":{"format":{"type":"json_object"}},` + hello + `}`, EditSpec{Foreign: true},
 			`{"model":"m",` + hello + `}`, []Edit{{"output_config", Removed}}},
+		{"written for another API: a loose schema", `{"model":"m","output_config":{"format":{"type":"json_schema","schema":{"a": 1},"strict":false}},` + hello + `}`, EditSpec{Foreign: true},
+			`{"model":"m","output_config":{"format":{"type":"json_schema","schema":{"a": 1}}},` + hello + `}`, []Edit{{"output_config", Set}}},
 		{"written for another API: thinking", `{"model":"m","max_tokens":4000,"temperature":0.2,"thinking":{"type":"enabled","budget_tokens":8192},` + hello + `}`, EditSpec{Foreign: true},
 			`{"model":"m","max_tokens":4000,"thinking":{"type":"enabled","budget_tokens":2000},` + hello + `}`, []Edit{{"thinking", Lowered}, {"temperature", Removed}}},
 		{"written for another API: thinking and a forced tool", `{"model":"m","tool_choice":{"type":"any"},"temperature":0.2,"thinking":{"type":"adaptive"},` + hello + `}`, EditSpec{Foreign: true},

@@ -5,9 +5,7 @@ import "github.com/tidwall/gjson"
 // mend changes what Anthropic's API refuses in a body that was not written for it. stripped says that thinking blocks
 // were taken out of the last assistant turn.
 func (e *editor) mend(stripped bool) {
-	if gjson.GetBytes(e.r.Raw("output_config"), "format.type").Str == "json_object" { // a form that it doesn't have
-		e.remove("output_config")
-	}
+	e.format()
 	if e.thinks() && (e.forced() || e.r.EndsInToolResult && (stripped || !e.lastTurnThought())) {
 		e.noThinking()
 	}
@@ -23,6 +21,17 @@ func (e *editor) mend(stripped bool) {
 	}
 	if gjson.ParseBytes(hot).Num > 1 { // OpenAI's go to 2
 		e.set("temperature", []byte("1"), Lowered)
+	}
+}
+
+// format leaves of the output's format what the API has: no JSON of any form, and no schema that is only meant loosely.
+func (e *editor) format() {
+	format := gjson.GetBytes(e.r.Raw("output_config"), "format")
+	switch {
+	case format.Get("type").Str == "json_object":
+		e.remove("output_config")
+	case format.Get("strict").Exists():
+		e.set("output_config", []byte(`{"format":{"type":"json_schema","schema":`+format.Get("schema").Raw+`}}`), Set)
 	}
 }
 

@@ -222,13 +222,22 @@ func (t *translation) format() {
 	if f.IsNull() {
 		return
 	}
-	if !f.Get("type").Equal("json_schema") {
+	kind := f.Get("type")
+	object := kind.Equal("json_object") // any JSON: a caller of the OpenAI dialect asked for it
+	if !object && !kind.Equal("json_schema") {
 		t.out.Dropped(name)
 		return
 	}
 	if !t.allowed("text", name) {
 		return
 	}
-	t.b = append(jwrite.AppendKey(t.b, "text"), `{"format":{"type":"json_schema","name":"output","strict":true,"schema":`...)
-	t.b = append(jwrite.AppendRaw(t.b, f.Get("schema")), "}}"...)
+	t.b = jwrite.AppendKey(t.b, "text")
+	if object {
+		t.b = append(t.b, `{"format":{"type":"json_object"}}`...)
+		return
+	}
+	t.b = append(t.b, `{"format":{"type":"json_schema","name":"output","strict":`...)
+	strict := f.Get("strict") // Anthropic's always are; what another dialect's caller said stands beside the schema
+	t.b = jwrite.AppendBool(t.b, strict.Kind() != jscan.Bool || strict.Bool())
+	t.b = append(jwrite.AppendRaw(append(t.b, `,"schema":`...), f.Get("schema")), "}}"...)
 }

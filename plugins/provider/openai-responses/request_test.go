@@ -257,6 +257,8 @@ func TestFields(t *testing.T) {
 		"reasoning, not asked":         {``, `{}`, "include", ``},
 		"reasoning can't be sent back": {`"leave_out":["include"]`, `{"thinking":{"type":"adaptive"}}`, "include", ``},
 		"format":                       {``, `{"output_config":{"format":{"type":"json_schema","schema":` + schema + `}}}`, "text", `{"format":{"type":"json_schema","name":"output","strict":true,"schema":` + schema + `}}`},
+		"format, not strict":           {``, `{"output_config":{"format":{"type":"json_schema","strict":false,"schema":` + schema + `}}}`, "text", `{"format":{"type":"json_schema","name":"output","strict":false,"schema":` + schema + `}}`},
+		"format, any JSON":             {``, `{"output_config":{"format":{"type":"json_object"}}}`, "text", `{"format":{"type":"json_object"}}`},
 		"format, as it was":            {``, `{"output_format":{"type":"json_schema","schema":` + schema + `}}`, "text", `{"format":{"type":"json_schema","name":"output","strict":true,"schema":` + schema + `}}`},
 		"choice, auto":                 {``, `{"tools":[{"name":"f"}],"tool_choice":{"type":"auto"}}`, "tool_choice", `"auto"`},
 		"choice, none":                 {``, `{"tools":[{"name":"f"}],"tool_choice":{"type":"none"}}`, "tool_choice", `"none"`},

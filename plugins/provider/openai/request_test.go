@@ -226,6 +226,8 @@ func TestFields(t *testing.T) {
 		"thinking, disabled":         {`"reasoning":"thinking"`, `{"thinking":{"type":"disabled"}}`, "thinking", `{"type":"disabled"}`},
 		"format":                     {``, `{"output_config":{"format":{"type":"json_schema","schema":` + schema + `}}}`, "response_format", `{"type":"json_schema","json_schema":{"name":"output","strict":true,"schema":` + schema + `}}`},
 		"format, as it was":          {``, `{"output_format":{"type":"json_schema","schema":` + schema + `}}`, "response_format", `{"type":"json_schema","json_schema":{"name":"output","strict":true,"schema":` + schema + `}}`},
+		"format, not strict":         {``, `{"output_config":{"format":{"type":"json_schema","strict":false,"schema":` + schema + `}}}`, "response_format", `{"type":"json_schema","json_schema":{"name":"output","strict":false,"schema":` + schema + `}}`},
+		"format, any JSON":           {``, `{"output_config":{"format":{"type":"json_object"}}}`, "response_format", `{"type":"json_object"}`},
 		"choice, auto":               {``, `{"tools":[{"name":"f"}],"tool_choice":{"type":"auto"}}`, "tool_choice", `"auto"`},
 		"choice, none":               {``, `{"tools":[{"name":"f"}],"tool_choice":{"type":"none"}}`, "tool_choice", `"none"`},
 		"choice, one":                {``, `{"tools":[{"name":"f"}],"tool_choice":{"type":"tool","name":"f"}}`, "tool_choice", `{"type":"function","function":{"name":"f"}}`},
