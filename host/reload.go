@@ -108,10 +108,11 @@ func (h *host) prepare(ctx context.Context, cfg *config.Config, loaded func(stri
 	return &next{change, world}, nil
 }
 
-// world builds what calls look at, and starts the simulated vendors when nobody else can serve.
+// world builds what calls look at, and starts the simulated vendors when nobody else can serve and they don't run
+// elsewhere.
 func (h *host) world(ctx context.Context, cfg *config.Config, from live) (*gateway.World, error) {
 	r := &h.reloading
-	if cfg.SimulatorOn() && r.simulator == nil {
+	if cfg.SimulatorOn() && len(cfg.Simulator.At) == 0 && r.simulator == nil {
 		sim := simulator.New(simulator.Options{Logger: h.log.Named("simulator")})
 		urls, err := sim.Start(context.WithoutCancel(ctx)) // it must outlive the signal: streams in flight are drained
 		if err != nil {
@@ -119,7 +120,11 @@ func (h *host) world(ctx context.Context, cfg *config.Config, from live) (*gatew
 		}
 		r.simulator, r.simulated = sim, urls
 	}
-	b := &builder{cfg: cfg, plugins: from, simulated: r.simulated, log: h.log, metrics: h.metrics, health: h.health, affinity: h.affinity}
+	simulated := r.simulated
+	if len(cfg.Simulator.At) > 0 {
+		simulated = cfg.Simulator.At
+	}
+	b := &builder{cfg: cfg, plugins: from, simulated: simulated, log: h.log, metrics: h.metrics, health: h.health, affinity: h.affinity}
 	return b.world()
 }
 

@@ -140,7 +140,7 @@ func (h *host) ensureAgents(ctx context.Context, cfg *config.Config) (keys []new
 // openBooks opens the store: for the server, or beside a running one for a command of the operator's.
 func openBooks(ctx context.Context, cfg *config.Config, log hclog.Logger, command bool) (*capture.Books, error) {
 	books, err := capture.Open(ctx, capture.Config{DSN: cfg.Store.DSN.Reveal(), Dir: cfg.Store.Dir, Logger: log.Named("capture"), Now: time.Now,
-		KeepBodies: cfg.Store.KeepBodies, BodiesFor: cfg.Store.BodiesFor, RootInterval: cfg.Audit.RootInterval, Command: command})
+		KeepBodies: cfg.Store.KeepBodies, BodiesFor: cfg.Store.BodiesFor, RootInterval: cfg.Audit.RootInterval, Lease: cfg.Store.Lease, Command: command})
 	if err != nil {
 		return nil, fmt.Errorf("open the store %s: %w", cfg.Store.DSN.Redacted(), err)
 	}

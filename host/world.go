@@ -68,7 +68,8 @@ func (b *builder) upstream(p *config.Provider) (*provider.Upstream, error) {
 	adapter := &providerAdapter{slot: b.plugins.Slot(p.Adapter), given: p.Settings}
 	base := p.BaseURL
 	private := p.AllowPrivate
-	if dialect, ok := p.Simulated(); ok {
+	dialect, simulated := p.Simulated()
+	if simulated {
 		base, private = b.simulated[dialect], true
 	}
 	l := b.cfg.Limits
@@ -78,7 +79,7 @@ func (b *builder) upstream(p *config.Provider) (*provider.Upstream, error) {
 	}
 	return provider.New(provider.Config{Name: p.Name, BaseURL: base, Auth: auth, Settings: settings, Adapter: adapter.acquire,
 		Limits:       provider.Limits{Connect: l.UpstreamConnect, FirstByte: l.UpstreamFirst, Idle: l.UpstreamIdle, Total: l.UpstreamTotal},
-		AllowPrivate: private, Logger: b.log.Named("provider").With("provider", p.Name)})
+		AllowPrivate: private, Simulated: simulated, Logger: b.log.Named("provider").With("provider", p.Name)})
 }
 
 func (b *builder) router(alive func(string) bool) (*route.Router, error) {

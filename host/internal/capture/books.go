@@ -28,6 +28,9 @@ type Config struct {
 	Logger hclog.Logger
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
+	// Lease is how long this host's calls are its own after the store last heard of it; it is heard of six times as often.
+	// Defaults to a minute.
+	Lease time.Duration
 	// KeepBodies keeps the bodies that a Begin and a Completion carry.
 	KeepBodies bool
 	// RootInterval is how often a root over the audit chains is signed, by one host of the fleet, when a chain has moved.
@@ -107,6 +110,9 @@ func withDefaults(c Config) (Config, error) {
 	}
 	if c.RootInterval == 0 {
 		c.RootInterval = time.Minute
+	}
+	if c.Lease <= 0 {
+		c.Lease = time.Minute
 	}
 	if path, ok := sqlitePath(c.DSN); ok && c.Dir == "" {
 		c.Dir = filepath.Dir(path)

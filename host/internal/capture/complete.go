@@ -25,6 +25,9 @@ type Attempt struct {
 	Started                   time.Time
 	Duration                  time.Duration
 	VendorCostMicroUSD        int64
+	// Sends is on how many connections the request was put: none, and its vendor never heard of it; more than one where a
+	// kept one turned out to be closed, and its vendor may have seen each. The row leaves out a 1.
+	Sends int
 }
 
 // A Completion is how a call ended.

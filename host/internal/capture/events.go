@@ -189,6 +189,9 @@ func attemptsJSON(list []Attempt) string {
 		o.text("model", t.Model)
 		o.text("provider", t.Provider)
 		o.opt("reason", t.Reason)
+		if t.Sends != 1 {
+			o.num("sends", int64(t.Sends))
+		}
 		if !t.Started.IsZero() {
 			o.text("started_at", stamp(t.Started))
 		}

@@ -15,10 +15,8 @@ import (
 )
 
 const (
-	// leaseTime is how long a host's calls are its own after it was last heard of.
-	leaseTime = time.Minute
-	// renewEvery is how often a host is heard of, and how often it looks for others' orphans.
-	renewEvery = 10 * time.Second
+	// leaseParts is how often in the time of its lease a host is heard of and looks for others' orphans.
+	leaseParts = 6
 	// deliverEvery is how often a journal that holds something is tried.
 	deliverEvery = time.Second
 	// sweepLength is how many orphans are read at once, and sweepWidth how many wait for the writer together.
@@ -60,7 +58,7 @@ func (b *Books) takeOver(ctx context.Context) error {
 
 func (b *Books) renewLease(ctx context.Context) error {
 	return b.writer.submit(ctx, &operation{alone: true, apply: func(t *batch) error {
-		t.add(upsertHost, b.host.id, b.host.started, t.now.Add(leaseTime))
+		t.add(upsertHost, b.host.id, b.host.started, t.now.Add(b.config.Lease))
 		t.add(insertSigningKey, t.signer.KeyID(), t.signer.publicText(), t.now, nil)
 		return nil
 	}})
@@ -80,7 +78,7 @@ func (b *Books) giveUpLease(ctx context.Context) {
 func (b *Books) keepHouse() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	renew, deliver := time.NewTicker(renewEvery), time.NewTicker(deliverEvery)
+	renew, deliver := time.NewTicker(b.config.Lease/leaseParts), time.NewTicker(deliverEvery)
 	defer renew.Stop()
 	defer deliver.Stop()
 	for {

@@ -62,6 +62,9 @@ type Store struct {
 	// Dir holds what lives beside the store: the signing key, the journal, the compile cache. Defaults to the directory
 	// of a SQLite database, and to "data" with PostgreSQL.
 	Dir string
+	// Lease is how long a host's calls are its own after it was last heard of: then others end them as failed_host. At
+	// least a second. Defaults to 1 minute.
+	Lease time.Duration
 
 	located
 }
@@ -100,6 +103,9 @@ type Simulator struct {
 	// Enabled is "on", "off", or "auto": on only while no other provider has its credentials. Defaults to "auto". Ask
 	// [Config.SimulatorOn] for the outcome.
 	Enabled string
+	// At are the base URLs of simulated vendors that another process runs on this machine, by dialect. Defaults to empty:
+	// the host starts its own.
+	At map[string]string
 }
 
 // Agent is a caller that the host makes at its first start if it is missing.

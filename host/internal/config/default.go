@@ -23,7 +23,7 @@ func Default() *Config {
 		Listen: "127.0.0.1:8080",
 		Admin:  Admin{Listen: "127.0.0.1:8081"},
 		Log:    Log{Level: "info", Format: "text"},
-		Store:  Store{DSN: "sqlite://data/ainfera.db", Dir: "data", BodiesFor: 720 * time.Hour},
+		Store:  Store{DSN: "sqlite://data/ainfera.db", Dir: "data", BodiesFor: 720 * time.Hour, Lease: time.Minute},
 		Audit:  Audit{RootInterval: time.Minute},
 		Limits: Limits{
 			BodyBytes:       32 << 20,

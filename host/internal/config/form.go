@@ -91,6 +91,30 @@ func baseURL(dst *string) func(value) {
 	}
 }
 
+// vendorsAt sets where simulated vendors are, by dialect. They are told the ids of calls, so that no other vendor may
+// stand there: the address must be loopback, and written as one.
+func vendorsAt(dst *map[string]string) func(value) {
+	return func(x value) {
+		t := x.v.Type()
+		if !t.IsObjectType() && !t.IsMapType() {
+			x.want("URLs by dialect in {braces}, got %s", t.FriendlyName())
+			return
+		}
+		at := map[string]string{}
+		for dialect, v := range x.v.AsValueMap() {
+			one, base := x, ""
+			one.v = v
+			parsed(&base, "an http URL of 127.0.0.1 or [::1] for each of "+strings.Join(simulated, ", "), func(s string) (string, bool) {
+				s, ok := isBaseURL(s)
+				u, err := url.Parse(s)
+				return s, ok && err == nil && slices.Contains(simulated, dialect) && net.ParseIP(u.Hostname()).IsLoopback()
+			})(one)
+			at[dialect] = base
+		}
+		*dst = at
+	}
+}
+
 // isBaseURL takes a vendor's URL and leaves a last slash off, since adapters' paths begin with one.
 func isBaseURL(s string) (string, bool) {
 	if dialect, ok := strings.CutPrefix(s, SimulatorScheme); ok {

@@ -84,6 +84,12 @@ func TestParseErrors(t *testing.T) {
 			`t.hcl:3:19: limits: upstream_idle: expected a duration above zero such as "30s", got "-1s"`}},
 		{"Simulator", "simulator {\n  enabled = true\n}\n", []string{
 			`t.hcl:2:13: simulator: enabled: expected one of auto, on, off, got "true"`}},
+		{"SimulatorElsewhere", "simulator {\n  at = { openai = \"http://vendor.example/v1\" }\n}\n", []string{
+			`t.hcl:2:8: simulator: at: expected an http URL of 127.0.0.1 or [::1] for each of ` + strings.Join(simulated, ", ") + `, got "http://vendor.example/v1"`}},
+		{"SimulatorDialect", "simulator {\n  at = { cobol = \"http://127.0.0.1:1\" }\n}\n", []string{
+			`t.hcl:2:8: simulator: at: expected an http URL of 127.0.0.1 or [::1] for each of ` + strings.Join(simulated, ", ") + `, got "http://127.0.0.1:1"`}},
+		{"Lease", "store {\n  lease = \"10ms\"\n}\n", []string{
+			`t.hcl:2:11: store: lease: expected a duration of a second or more such as "1m", got "10ms"`}},
 
 		{"Wallet", "agent \"a\" {\n  wallet = \"paid\"\n}\n", []string{
 			`t.hcl:2:12: agent "a": wallet: expected one of metered, prepaid, got "paid"`}},
@@ -326,12 +332,18 @@ provider "p" {
     map    = { k = false }
   }
 }
+simulator {
+  at = { openai = "http://127.0.0.1:1234/v1/" }
+}
 `, environ(map[string]string{"KEEP": "true"}))
 	if cfg.Listen != "0.0.0.0:81" || !cfg.Store.KeepBodies || cfg.Limits.BodyBytes != 65536 || cfg.Limits.Drain != 90*time.Minute {
 		t.Errorf("got %+v", cfg)
 	}
 	if cfg.Store.Dir != "/var/lib/ainfera" {
 		t.Errorf("Store.Dir = %q, want the database's directory", cfg.Store.Dir)
+	}
+	if got := cfg.Simulator.At["openai"]; got != "http://127.0.0.1:1234/v1" || cfg.Store.Lease != time.Minute {
+		t.Errorf("got simulated vendors at %q, a lease of %v", got, cfg.Store.Lease)
 	}
 	if cfg.Agents[0].DailyCapUSD != "2.5" {
 		t.Errorf("DailyCapUSD = %q, want 2.5", cfg.Agents[0].DailyCapUSD)

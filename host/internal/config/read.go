@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -82,6 +83,10 @@ func (d *decoder) store(b *hcl.Block, s *Store, dir *string) {
 		"keep_bodies": boolean(&s.KeepBodies),
 		"bodies_for":  duration(&s.BodiesFor),
 		"dir":         str(dir),
+		"lease": parsed(&s.Lease, `a duration of a second or more such as "1m"`, func(s string) (time.Duration, bool) {
+			d, err := time.ParseDuration(s)
+			return d, err == nil && d >= time.Second
+		}),
 	}, nil)
 }
 
@@ -105,7 +110,10 @@ func (d *decoder) signup(b *hcl.Block, s *Signup) {
 }
 
 func (d *decoder) simulator(b *hcl.Block, s *Simulator) {
-	d.body(b.Body, "simulator", nil, fields{"enabled": oneOf(&s.Enabled, "auto", "on", "off")}, nil)
+	d.body(b.Body, "simulator", nil, fields{
+		"enabled": oneOf(&s.Enabled, "auto", "on", "off"),
+		"at":      vendorsAt(&s.At),
+	}, nil)
 }
 
 func (d *decoder) agent(b *hcl.Block) Agent {

@@ -67,7 +67,7 @@ func (c *call) try() (*winner, error) {
 		cand := &c.plan.Candidates[i]
 		for _, dep := range c.world.Router.Deployments(cand.Entry, c.id) {
 			if out := c.world.Router.Health().Out(dep.ID()); out > 0 {
-				c.note(cand, dep, time.Now(), &tryError{reason: keptOut, message: "its vendor asked to be left alone"}, false)
+				c.note(cand, dep, time.Now(), &tryError{reason: keptOut, message: "its vendor asked to be left alone"}, 0)
 				soonest = sooner(soonest, out)
 				continue
 			}
@@ -108,14 +108,14 @@ func (c *call) attempt(cand *route.Candidate, dep route.Deployment) (*winner, er
 	ask, edits := c.ask(up, cand, dep)
 	prep, err := up.Prepare(c.r.Context(), ask)
 	if err != nil {
-		return nil, c.note(cand, dep, started, c.judge(err), false)
+		return nil, c.note(cand, dep, started, c.judge(err), 0)
 	}
 	defer prep.Close() // gives back what Send has not taken
 	if err := c.book(cand, dep.Provider); err != nil {
 		if !errors.Is(err, errTooDear) {
 			return nil, err
 		}
-		c.note(cand, dep, started, &tryError{reason: tooDear, message: "no more can be held than was", fallsOver: true}, false)
+		c.note(cand, dep, started, &tryError{reason: tooDear, message: "no more can be held than was", fallsOver: true}, 0)
 		return nil, errSkip
 	}
 	won := &winner{cand: cand, deploy: dep, module: prep.Module(), edits: edits,
@@ -125,7 +125,7 @@ func (c *call) attempt(cand *route.Candidate, dep route.Deployment) (*winner, er
 		if c.ended() != nil && prep.Try().Connect > 0 {
 			c.abandoned(won, te)
 		}
-		return nil, c.note(cand, dep, started, te, true)
+		return nil, c.note(cand, dep, started, te, prep.Try().Sends)
 	}
 	return c.open(won, started)
 }
@@ -146,11 +146,11 @@ func (c *call) open(won *winner, started time.Time) (*winner, error) {
 		if c.ended() != nil {
 			c.abandoned(won, te)
 		}
-		return nil, c.note(cand, dep, started, te, true)
+		return nil, c.note(cand, dep, started, te, won.answer.Try().Sends)
 	}
 	won.attempt = len(c.attempts)
 	c.attempts = append(c.attempts, capture.Attempt{Model: cand.Entry.Slug, Provider: dep.Provider, Upstream: dep.Upstream,
-		Status: http.StatusOK, Started: started, Duration: time.Since(started)})
+		Status: http.StatusOK, Started: started, Duration: time.Since(started), Sends: won.answer.Try().Sends})
 	c.s.cfg.Metrics.Try(dep.Provider, cand.Entry.Slug, "ok")
 	opened = true
 	return won, nil
@@ -183,7 +183,7 @@ func (c *call) ask(up *provider.Upstream, cand *route.Candidate, dep route.Deplo
 	e := cand.Entry
 	ask := &provider.Ask{Op: abi.OpChat, Stream: c.req.Stream, Verbatim: up.Feature("verbatim"), Thinking: e.CanThink, Model: dep.Upstream,
 		Slug: e.Slug, MaxTokens: cand.MaxTokens, MaxOutput: e.MaxOutput, Version: c.r.Header.Get("Anthropic-Version"),
-		Beta: c.r.Header.Values("Anthropic-Beta"), InferenceID: c.inferenceID}
+		Beta: c.r.Header.Values("Anthropic-Beta"), InferenceID: c.inferenceID, Attempt: len(c.attempts)}
 	spec := c.edits(cand, ask)
 	var edits []messages.Edit
 	if ask.Verbatim {
@@ -318,9 +318,9 @@ func (c *call) judge(err error) *tryError {
 }
 
 // note writes a failed try down: for the row, the metrics, the log, and the tries that follow.
-func (c *call) note(cand *route.Candidate, dep route.Deployment, started time.Time, te *tryError, sent bool) error {
+func (c *call) note(cand *route.Candidate, dep route.Deployment, started time.Time, te *tryError, sends int) error {
 	a := capture.Attempt{Model: cand.Entry.Slug, Provider: dep.Provider, Upstream: dep.Upstream, Reason: te.reason, Status: te.status,
-		Started: started, Duration: time.Since(started), VendorCostMicroUSD: te.spent}
+		Started: started, Duration: time.Since(started), VendorCostMicroUSD: te.spent, Sends: sends}
 	c.done.VendorCostMicroUSD += te.spent
 	c.attempts = append(c.attempts, a)
 	c.s.cfg.Metrics.Try(dep.Provider, cand.Entry.Slug, te.reason)
@@ -334,7 +334,7 @@ func (c *call) note(cand *route.Candidate, dep route.Deployment, started time.Ti
 		c.faulted[te.module] = true
 	}
 	if te.cause != nil && c.ended() == nil {
-		c.s.cfg.Logger.Warn("try failed", "request-id", c.id, "provider", dep.Provider, "model", cand.Entry.Slug, "sent", sent,
+		c.s.cfg.Logger.Warn("try failed", "request-id", c.id, "provider", dep.Provider, "model", cand.Entry.Slug, "sent", sends > 0,
 			"reason", te.reason, "status", te.status, "error", te.cause)
 	}
 	return te

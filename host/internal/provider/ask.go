@@ -32,8 +32,10 @@ type Ask struct {
 	Refs [][]byte
 	// Whole is the body for the verbatim lane: JSON, the host's edits made.
 	Whole []byte
-	// InferenceID is ours, for the log.
+	// InferenceID is ours, for the log. Attempt is the try's place in what the row lists, from 0. A simulated vendor is
+	// told both.
 	InferenceID string
+	Attempt     int
 }
 
 // records are what the guest's stream is opened with.

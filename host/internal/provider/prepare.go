@@ -40,7 +40,10 @@ type Try struct {
 	// Status is the vendor's HTTP status.
 	Status int
 	// Connect is when there was a connection to send on, new or kept from before.
-	Connect   time.Duration
+	Connect time.Duration
+	// Sends is on how many connections the request was put: more than one where a kept one turned out to be closed, none
+	// where there was no connection at all. The vendor may have seen each of them.
+	Sends     int
 	Head      time.Duration
 	FirstByte time.Duration
 	Ended     time.Duration

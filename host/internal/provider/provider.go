@@ -28,6 +28,9 @@ type Config struct {
 	Limits  Limits
 	// AllowPrivate permits addresses that aren't public: loopback, private networks, link-local.
 	AllowPrivate bool
+	// Simulated says that the vendor is one of our own simulator's. It is told the ids of the call and of the try, so that
+	// what vendors saw can be held against what was booked; a real vendor never is.
+	Simulated bool
 	// Logger gets what is the operator's to mend. Defaults to none.
 	Logger hclog.Logger
 }
@@ -93,6 +96,7 @@ type Upstream struct {
 	adapter   func() (Adapter, func())
 	limits    Limits
 	transport *http.Transport
+	simulated bool
 	log       hclog.Logger
 }
 
@@ -118,6 +122,7 @@ func New(c Config) (*Upstream, error) {
 	c.Limits = c.Limits.withDefaults()
 	u := &Upstream{
 		name: c.Name, base: base, auth: c.Auth, settings: c.Settings, adapter: c.Adapter, limits: c.Limits, log: c.Logger,
+		simulated: c.Simulated,
 		transport: newTransport(&c, newDialRule(base.Hostname(), c.AllowPrivate)),
 	}
 	if c.Auth != nil {

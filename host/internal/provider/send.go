@@ -9,12 +9,19 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"sort"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+)
+
+// What a simulated vendor is told of the call.
+const (
+	simulatedInference = "X-Ainfera-Inference-Id"
+	simulatedAttempt   = "X-Ainfera-Attempt"
 )
 
 // Send adds the provider's authentication, sends the request and waits for the response head. It is called once. ctx
@@ -64,13 +71,20 @@ func (p *Prepared) roundTrip(ctx context.Context) (*http.Response, error) {
 	if err := p.authorise(ctx, req); err != nil {
 		return nil, err
 	}
+	if p.up.simulated {
+		req.Header[simulatedInference] = []string{p.ask.InferenceID}
+		req.Header[simulatedAttempt] = []string{strconv.Itoa(p.ask.Attempt)}
+	}
 	// Present but empty: nothing is sent, and the transport may send again when a kept connection turns out to have been
 	// closed before any answer came.
 	req.Header["Idempotency-Key"] = nil
-	var connected atomic.Int64 // the transport may still be dialling for others when it has given up on this request
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(int64(time.Since(p.try.Started))) }}
+	var connected, sends atomic.Int64 // the transport may still be dialling for others when it has given up on this request
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+		connected.Store(int64(time.Since(p.try.Started)))
+		sends.Add(1)
+	}}
 	resp, err := p.up.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
-	p.try.Connect = time.Duration(connected.Load())
+	p.try.Connect, p.try.Sends = time.Duration(connected.Load()), int(sends.Load())
 	switch {
 	case err == nil:
 		return resp, nil

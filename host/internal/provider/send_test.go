@@ -320,3 +320,48 @@ func TestHTTP2(t *testing.T) {
 		t.Errorf("got %v, %v, want an answer over HTTP/2", events, err)
 	}
 }
+
+// A simulated vendor is told which try of which call it sees; a real one is not.
+func TestOnlySimulatedVendorsAreToldOurIDs(t *testing.T) {
+	for _, simulated := range []bool{true, false} {
+		var got http.Header
+		u := newUpstream(t, &fakeAdapter{}, func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Clone() },
+			func(c *Config) { c.Simulated = simulated })
+		ask := chat()
+		ask.InferenceID, ask.Attempt = "inf-1", 2
+		if a, err := send(t, u, ask); err == nil {
+			a.Close()
+		}
+		id, attempt := got.Get("X-Ainfera-Inference-Id"), got.Get("X-Ainfera-Attempt")
+		if told := id == "inf-1" && attempt == "2"; told != simulated || !simulated && id+attempt != "" {
+			t.Errorf("simulated %v: got %q, %q", simulated, id, attempt)
+		}
+	}
+}
+
+// The transport sends again when a kept connection turns out to be closed: the try says so, since the vendor may have seen
+// both.
+func TestSendsAreCounted(t *testing.T) {
+	var seen atomic.Int64
+	u := newUpstream(t, &fakeAdapter{}, func(w http.ResponseWriter, _ *http.Request) {
+		if seen.Add(1) == 2 {
+			panic(http.ErrAbortHandler) // on the connection that the first call left
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	for i, want := range []int{1, 2} {
+		p, err := u.Prepare(t.Context(), chat())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Send(t.Context()); err == nil {
+			t.Fatal("a 503 was an answer")
+		}
+		if got := p.Try().Sends; got != want {
+			t.Errorf("call %d: got %d sends, want %d", i, got, want)
+		}
+	}
+	if seen.Load() != 3 {
+		t.Errorf("the vendor saw %d, want 3", seen.Load())
+	}
+}

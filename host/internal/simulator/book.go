@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 )
@@ -16,8 +17,10 @@ type Call struct {
 	Dialect string
 	Path    string
 	Model   string // as it was sent, directives included; empty when the body had none
-	// InferenceID is the x-ainfera-inference-id header, where the caller passes it on.
+	// InferenceID is the x-ainfera-inference-id header and Attempt the x-ainfera-attempt, where the caller tells them; else
+	// empty and -1.
 	InferenceID string
+	Attempt     int
 	Header      http.Header
 	Body        []byte
 	Status      int  // 0 while nothing was sent
@@ -41,9 +44,13 @@ func (b *book) begin(dialect string, r *http.Request, model string, body []byte)
 	if b == nil {
 		return nil
 	}
+	attempt, err := strconv.Atoi(r.Header.Get("x-ainfera-attempt"))
+	if err != nil {
+		attempt = -1
+	}
 	c := &Call{
 		Dialect: dialect, Path: r.URL.Path, Model: model, Header: r.Header.Clone(), Body: append([]byte(nil), body...),
-		InferenceID: r.Header.Get("x-ainfera-inference-id"),
+		InferenceID: r.Header.Get("x-ainfera-inference-id"), Attempt: attempt,
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
