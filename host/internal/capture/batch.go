@@ -3,7 +3,9 @@ package capture
 import (
 	"database/sql/driver"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ainfera-ai/router/host/internal/proof"
 	"github.com/ainfera-ai/router/schema"
@@ -149,7 +151,21 @@ func (b *batch) add(st *statement, params ...any) {
 	if len(params) != len(st.params) || !st.listed {
 		panic(fmt.Sprintf("capture: %d parameters for %s", len(params), st.sqlite))
 	}
+	for i, p := range params {
+		if s, ok := p.(string); ok {
+			params[i] = storable(s)
+		}
+	}
 	b.rows[st] = append(b.rows[st], params...)
+}
+
+// storable is text as every store takes it: UTF-8 without NUL. What vendors send need not be, an id say, and a row that
+// one store refuses would be a call that is written down nowhere.
+func storable(s string) string {
+	if strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) {
+		return s
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
 }
 
 // entry moves money: the one place where a balance changes, so that it is always the sum of its entries. A wallet's

@@ -42,8 +42,9 @@ type Config struct {
 	// orphans, applies no journal, and can't Begin.
 	Command bool
 
-	// wrap lets a test stand between the writer and the store.
+	// wrap lets a test stand between the writer and the store, disk between the books and the host's own files.
 	wrap func(engine) engine
+	disk disk
 }
 
 // Books are the open books. They are safe for concurrent use.
@@ -67,6 +68,7 @@ type Books struct {
 	journal   *journal
 	doubts    doubts
 	keyHolds  keyHolds
+	stranded  stranded
 	locks     []*fileLock
 
 	dispatchWithoutCapture, captureWithoutRoute atomic.Int64
@@ -111,6 +113,9 @@ func withDefaults(c Config) (Config, error) {
 	if c.RootInterval == 0 {
 		c.RootInterval = time.Minute
 	}
+	if c.disk == nil {
+		c.disk = osDisk{}
+	}
 	if c.Lease <= 0 {
 		c.Lease = time.Minute
 	}
@@ -137,12 +142,12 @@ func (b *Books) start(ctx context.Context) (secret string, err error) {
 	for _, v := range b.applied {
 		b.log.Info("tables migrated", "version", v.Version, "name", v.Name)
 	}
-	signer, err := openSigner(b.config.Dir, b.config.Command)
+	signer, err := openSigner(b.config.disk, b.config.Dir, b.config.Command)
 	if err != nil {
 		return secret, err
 	}
 	b.signer.Store(signer)
-	if b.journal, err = openJournal(b.config.Dir, b.log.Named("journal")); err != nil {
+	if b.journal, err = openJournal(b.config.disk, b.config.Dir, b.log.Named("journal")); err != nil {
 		return secret, err
 	}
 	b.standings.now, b.keys.now = b.config.Now, b.config.Now
@@ -181,7 +186,11 @@ func (b *Books) connect(ctx context.Context) (secret string, err error) {
 		return secret, err
 	}
 	if b.db.Dialect().Name() == dialect.PG {
-		b.engine = &postgresEngine{db: b.db.DB}
+		engine, err := newPostgresEngine(b.config.DSN)
+		if err != nil {
+			return secret, err
+		}
+		b.engine = engine
 		return secret, postgresDurable(ctx, b.db)
 	}
 	if err := sqliteDurable(ctx, b.db); err != nil {
@@ -212,9 +221,10 @@ func (b *Books) committed(t *batch) {
 	}
 }
 
-// Close writes what is queued, gives up the lease and closes the store. Calls that are still open may be completed
-// afterwards: their completions go to the journal. When ctx ends first, Close returns its error and the store is left
-// as a crash would leave it. A second Close returns what the first did.
+// Close writes what is queued, gives up the lease and closes the store. Completions that neither the store nor the local
+// disk took so far it tries until one does. Calls that are still open may be completed afterwards: their completions go
+// to the journal. When ctx ends first, Close says what is written nowhere and leaves the store as a crash would. A second
+// Close returns what the first did.
 func (b *Books) Close(ctx context.Context) error {
 	b.closeOnce.Do(func() { b.closeErr = b.stop(ctx) })
 	return b.closeErr
@@ -223,6 +233,9 @@ func (b *Books) Close(ctx context.Context) error {
 func (b *Books) stop(ctx context.Context) error {
 	close(b.closing)
 	b.tasks.Wait()
+	if err := b.landStranded(ctx); err != nil {
+		return err
+	}
 	var errs []error
 	if b.writer != nil {
 		if !b.config.Command {
@@ -252,6 +265,7 @@ type Status struct {
 	Migrated         int                  // how many of them this start applied
 	Queued           int                  // operations that wait for the writer
 	Journaled        int                  // completions on local disk that the store does not have yet
+	Stranded         int                  // completions in memory, which neither the store nor the local disk takes
 	SigningKeyID     string
 	OpenCalls        int // calls that have not ended, of all hosts
 	OpenHoldMicroUSD int64
@@ -261,7 +275,7 @@ type Status struct {
 func (b *Books) Status(ctx context.Context) (Status, error) {
 	s := Status{
 		Store: "postgres", HostID: b.host.id, Migrated: len(b.applied), Queued: len(b.writer.queue),
-		Journaled: b.journal.pending(), SigningKeyID: b.Signer().KeyID(),
+		Journaled: b.journal.pending(), Stranded: b.stranded.count(), SigningKeyID: b.Signer().KeyID(),
 	}
 	if _, ok := sqlitePath(b.config.DSN); ok {
 		s.Store = "sqlite"

@@ -76,8 +76,9 @@ func (d *Completion) check() error {
 
 // Complete ends the call: outcome, inference, ledger, audit events and receipt in one transaction, which it shares with
 // others. It does its work once; after that it returns ErrCompleted. When the store can't take it the completion goes to
-// the journal on local disk, which is as good: Complete returns nil and the store gets it when it is back. An error
-// means that the call is booked nowhere and stays open. ctx does not cut it short.
+// the journal on local disk, which is as good: Complete returns nil and the store gets it when it is back. When the disk
+// can't take it either it is kept in memory, where a crash would lose it, and both are tried until one does; the error
+// says so, and is ErrUnavailable. ctx does not cut it short.
 func (c *Call) Complete(ctx context.Context, d *Completion) error {
 	if err := d.check(); err != nil {
 		return fmt.Errorf("complete call %s: %w", c.ID(), err)
@@ -90,8 +91,9 @@ func (c *Call) Complete(ctx context.Context, d *Completion) error {
 	if err != nil {
 		c.books.log.Warn("store not available, completion goes to the journal", "inference-id", c.ID(), "error", err)
 		if jerr := c.books.journal.append(c.record(done)); jerr != nil {
-			c.done.Store(false)
-			return fmt.Errorf("complete call %s: %w", c.ID(), errors.Join(unavailable(err), jerr))
+			c.books.stranded.add(end{c, done})
+			return fmt.Errorf("complete call %s: kept in memory until the store or the local disk takes it: %w",
+				c.ID(), errors.Join(unavailable(err), jerr))
 		}
 	}
 	c.books.keyHolds.end(done.Key)

@@ -239,32 +239,6 @@ func TestJournalBeginsWhatTheStoreForgot(t *testing.T) {
 	})
 }
 
-func TestJournalFiles(t *testing.T) {
-	open := func(t *testing.T, name, content string) (*journal, error) {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return openJournal(dir, openBooks(t, Config{DSN: "sqlite://" + t.TempDir() + "/b.db"}).log)
-	}
-	const whole = `{"Begin":{"Agent":{"ID":"a"}},"Completion":{"Status":"succeeded"}}` + "\n"
-	t.Run("TornLastLineIsNoRecord", func(t *testing.T) {
-		if j, err := open(t, "journal-1.jsonl", whole+whole[:20]); err != nil || j.pending() != 1 {
-			t.Errorf("got %v, want one record", err)
-		}
-	})
-	t.Run("ErrDamagedLine", func(t *testing.T) {
-		if _, err := open(t, "journal-1.jsonl", whole[:20]+"\n"+whole); err == nil || !strings.Contains(err.Error(), "journal-1.jsonl") {
-			t.Errorf("got %v, want an error that names the file", err)
-		}
-	})
-	t.Run("OtherFilesAreLeftAlone", func(t *testing.T) {
-		if j, err := open(t, "notes.jsonl", "hello"); err != nil || j.pending() != 0 {
-			t.Errorf("got %v, want nothing", err)
-		}
-	})
-}
-
 func TestOrphansAreEndedAtOpen(t *testing.T) {
 	onEachStore(t, func(t *testing.T, config Config) {
 		ctx := context.Background()
@@ -494,5 +468,28 @@ func TestCloseWritesWhatIsQueued(t *testing.T) {
 		if err := b.db.NewSelect().Table("inferences").ColumnExpr("count(*)").Where("status <> 'succeeded'").Scan(ctx, &failed); err != nil || failed != 0 {
 			t.Errorf("got %d that did not succeed, %v, want none: the journal has what came after the close", failed, err)
 		}
+	})
+}
+
+// A vendor's words may hold what a store does not take.
+func TestUnstorableTextIsMended(t *testing.T) {
+	onEachStore(t, func(t *testing.T, config Config) {
+		b := openBooks(t, config)
+		a := mustAgent(t, b, NewAgent{Name: "a", BalanceMicroUSD: 1000})
+		n := routed(a, 100)
+		n.RequestedModel = "mo\x00del"
+		c := mustBegin(t, b, n)
+		d := ended(schema.StatusSucceeded, 40)
+		d.UpstreamID, d.FinishReason, d.NativeFinishReason = "id\x00\xff", "stop\xc3", "\x00"
+		d.Attempts[0].Reason = "\xfe\x00"
+		mustComplete(t, c, d)
+		if n := b.journal.pending(); n != 0 {
+			t.Errorf("got %d journaled, want that the store took it", n)
+		}
+		i, err := b.Inference(context.Background(), c.ID())
+		if err != nil || i.UpstreamID != "id\ufffd\ufffd" || i.FinishReason != "stop\ufffd" || i.RequestedModel != "mo\ufffddel" {
+			t.Errorf("got %q, %q, %q, %v", i.UpstreamID, i.FinishReason, i.RequestedModel, err)
+		}
+		checkBooks(t, b)
 	})
 }

@@ -12,6 +12,8 @@ type engine interface {
 	// blamesOperation reports whether the error blames one operation of a batch, so that the others may succeed without it;
 	// anything else is the store's own trouble.
 	blamesOperation(err error) bool
+	// refuses reports whether the store will give that error again, however often it is asked: the data, a constraint.
+	refuses(err error) bool
 	close() error
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -58,7 +59,7 @@ func (b *Books) takeOver(ctx context.Context) error {
 
 func (b *Books) renewLease(ctx context.Context) error {
 	return b.writer.submit(ctx, &operation{alone: true, apply: func(t *batch) error {
-		t.add(upsertHost, b.host.id, b.host.started, t.now.Add(b.config.Lease))
+		t.add(upsertHost, b.host.id, b.host.started, t.now.Add(b.config.Lease), b.config.Lease.Milliseconds())
 		t.add(insertSigningKey, t.signer.KeyID(), t.signer.publicText(), t.now, nil)
 		return nil
 	}})
@@ -104,7 +105,7 @@ func (b *Books) keepHouse() {
 				b.log.Info("bodies whose time is over deleted", "calls", n)
 			}
 		case <-deliver.C:
-			if err := errors.Join(b.endDoubts(ctx), b.deliverJournal(ctx), b.freeLeft(ctx)); err != nil {
+			if err := errors.Join(b.endStranded(ctx), b.endDoubts(ctx), b.deliverJournal(ctx), b.freeLeft(ctx)); err != nil {
 				b.log.Debug("store not available yet", "error", err)
 			}
 			b.watchKey(ctx)
@@ -124,22 +125,25 @@ func (b *Books) watchKey(ctx context.Context) {
 
 // deliverJournal gives the store the completions that it missed.
 func (b *Books) deliverJournal(ctx context.Context) error {
-	return b.journal.deliver(func(records []*record) error {
+	return b.journal.deliver(func(records []*record) (int, error) {
 		var group errgroup.Group
 		group.SetLimit(sweepWidth)
+		var refused atomic.Int64
 		for _, r := range records {
 			group.Go(func() error {
 				c := b.newCall(r.Begin)
 				c.hold = r.Hold
 				err := c.end(ctx, r.Completion, true)
-				if errors.Is(err, ErrUnknownAgent) {
-					b.log.Error("journal has a call of an agent that the store does not know, dropped", "inference-id", c.ID())
-					return nil
+				if err == nil || errors.Is(err, ErrUnavailable) {
+					return err
 				}
-				return err
+				b.log.Error("the store refuses a completion of the journal", "inference-id", c.ID(), "agent-id", r.Begin.Agent.ID, "error", err)
+				refused.Add(1)
+				return nil
 			})
 		}
-		return group.Wait()
+		err := group.Wait()
+		return int(refused.Load()), err
 	})
 }
 
@@ -166,18 +170,35 @@ func (d *doubts) take() []*Call {
 
 // endDoubts refunds what the store has of the calls in doubt. What it can't ask for yet stays in doubt.
 func (b *Books) endDoubts(ctx context.Context) error {
-	calls := b.doubts.take()
-	for i, c := range calls {
-		_, err := b.Inference(ctx, c.ID())
-		if err == nil {
-			err = c.end(ctx, b.finish(&Completion{Status: schema.StatusFailedHost, Code: "store_lost"}), true)
-		}
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			b.doubts.add(calls[i:]...)
+	var group errgroup.Group
+	group.SetLimit(sweepWidth)
+	for _, c := range b.doubts.take() {
+		group.Go(func() error {
+			err := c.withdraw(ctx)
+			if errors.Is(err, ErrUnavailable) {
+				b.doubts.add(c)
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// withdraw ends a call that may never have begun. It asks within a transaction that first takes the lock that the begin
+// took: a commit that is still under way in the store, whatever became of the connection to it, is over by then.
+func (c *Call) withdraw(ctx context.Context) error {
+	d := c.books.finish(&Completion{Status: schema.StatusFailedHost, Code: "store_lost"})
+	return c.books.writer.submit(ctx, &operation{agentID: c.begin.Agent.ID, day: c.day, apply: func(b *batch) error {
+		a, err := b.account(c.begin.Agent.ID)
+		if err != nil {
 			return err
 		}
-	}
-	return nil
+		state, err := c.state(b)
+		if err != nil || !state.found {
+			return err
+		}
+		return c.endCarefully(b, a, d)
+	}})
 }
 
 // sweep ends the calls whose host is gone: failed_host, the hold refunded. It returns how many there were.
@@ -204,9 +225,13 @@ func (b *Books) sweep(ctx context.Context) (int, error) {
 
 func (b *Books) orphans(ctx context.Context) ([]*Call, error) {
 	var rows []schema.Inference
-	err := b.db.NewSelect().Model(&rows).Join("LEFT JOIN hosts AS s ON s.id = i.host_id").
-		Where("i.status = 'pending'").Where("s.id IS NULL OR s.lease_until < ?", b.config.Now().UTC()).
-		Limit(sweepLength).Scan(ctx)
+	query := b.db.NewSelect().Model(&rows).Join("LEFT JOIN hosts AS s ON s.id = i.host_id").Where("i.status = 'pending'")
+	if _, ok := sqlitePath(b.config.DSN); ok {
+		query = query.Where("s.id IS NULL OR s.lease_until < ?", b.config.Now().UTC())
+	} else {
+		query = query.Where("s.id IS NULL OR s.lease_until < now()") // the store's clock, as upsertHost has it
+	}
+	err := query.Limit(sweepLength).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list open calls: %w", err)
 	}

@@ -40,7 +40,7 @@ const (
 // RotateKey gives the host of this directory a new signing key. The running host takes it within a second; where none
 // runs it is in force when RotateKey returns. A rotation that was cut short is ended.
 func (b *Books) RotateKey(ctx context.Context) (Rotation, error) {
-	old, err := readSigner(filepath.Join(b.config.Dir, signingKeyFile))
+	old, err := readSigner(b.config.disk, filepath.Join(b.config.Dir, signingKeyFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Rotation{}, fmt.Errorf("%s has no signing key yet: a host makes one at its first start", b.config.Dir)
 	}
@@ -48,9 +48,9 @@ func (b *Books) RotateKey(ctx context.Context) (Rotation, error) {
 		return Rotation{}, err
 	}
 	next := filepath.Join(b.config.Dir, nextKeyFile)
-	fresh, err := readSigner(next)
+	fresh, err := readSigner(b.config.disk, next)
 	if errors.Is(err, fs.ErrNotExist) {
-		fresh, err = makeNext(next)
+		fresh, err = newSigner(b.config.disk, next)
 	}
 	if err != nil {
 		return Rotation{}, err
@@ -63,22 +63,6 @@ func (b *Books) RotateKey(ctx context.Context) (Rotation, error) {
 	}
 	r.Waiting, err = stillThere(ctx, next)
 	return r, err
-}
-
-// makeNext makes a key that appears whole or not at all: a host may be looking for it.
-func makeNext(path string) (*Signer, error) {
-	half := path + ".half"
-	if err := os.Remove(half); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("make the signing key: %w", err)
-	}
-	s, err := newSigner(half)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Rename(half, path); err != nil {
-		return nil, fmt.Errorf("keep the signing key: %w", err)
-	}
-	return s, nil
 }
 
 // stillThere waits for a file to go, for a while, and reports whether it is still there then.
@@ -105,7 +89,7 @@ func stillThere(ctx context.Context, path string) (bool, error) {
 // again after any error. Only who holds the host's lock may call it.
 func (b *Books) adoptKey(ctx context.Context) error {
 	path := filepath.Join(b.config.Dir, nextKeyFile)
-	next, err := readSigner(path)
+	next, err := readSigner(b.config.disk, path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("take the new signing key: %w", err)
 	}
@@ -113,13 +97,13 @@ func (b *Books) adoptKey(ctx context.Context) error {
 		if err := b.announceKey(ctx, next, b.Signer().KeyID()); err != nil {
 			return fmt.Errorf("announce the new signing key: %w", err)
 		}
-		if err := os.Rename(path, filepath.Join(b.config.Dir, signingKeyFile)); err != nil {
+		if err := b.config.disk.rename(path, filepath.Join(b.config.Dir, signingKeyFile)); err != nil {
 			return fmt.Errorf("take the new signing key: %w", err)
 		}
 		b.signer.Store(next)
 		b.retireDue = true
 		b.log.Info("signing with a new key", "key-id", next.KeyID())
-		if err := syncDir(b.config.Dir); err != nil {
+		if err := b.config.disk.syncDir(b.config.Dir); err != nil {
 			return fmt.Errorf("take the new signing key: %w", err)
 		}
 	}

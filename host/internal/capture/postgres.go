@@ -18,14 +18,9 @@ import (
 
 // openPostgres returns the pool and the password, which no error may contain.
 func openPostgres(dsn string) (*bun.DB, string, error) {
-	config, err := pgx.ParseConfig(dsn)
+	config, err := parsePostgres(dsn)
 	if err != nil {
-		// The parser's error quotes the DSN, so that it is not passed on.
-		return nil, "", errors.New("the store's DSN is not a PostgreSQL URL, which looks like postgres://user:password@host:5432/database?sslmode=require")
-	}
-	config.RuntimeParams["timezone"] = "UTC"
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "ainfera"
+		return nil, "", err
 	}
 	db := stdlib.OpenDB(*config)
 	db.SetMaxOpenConns(9) // one of them listens for activations
@@ -33,20 +28,58 @@ func openPostgres(dsn string) (*bun.DB, string, error) {
 	return bun.NewDB(db, pgdialect.New()), config.Password, nil
 }
 
-// postgresDurable checks that a commit survives the loss of power.
-func postgresDurable(ctx context.Context, db *bun.DB) error {
-	var synchronous string
-	if err := db.QueryRowContext(ctx, "SHOW synchronous_commit").Scan(&synchronous); err != nil {
-		return fmt.Errorf("read synchronous_commit: %w", err)
+func parsePostgres(dsn string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		// The parser's error quotes the DSN, so that it is not passed on.
+		return nil, errors.New("the store's DSN is not a PostgreSQL URL, which looks like postgres://user:password@host:5432/database?sslmode=require")
 	}
-	if synchronous == "off" {
+	config.RuntimeParams["timezone"] = "UTC"
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "ainfera"
+	}
+	return config, nil
+}
+
+// idleWithin is how long the server lets the writer's transaction wait for its host. A host that is frozen, or cut off,
+// holds the locks of the agents it was writing for: the server takes them back well within the time in which the other
+// hosts' own transactions give up.
+const idleWithin = commitTimeout / 2
+
+// newPostgresEngine gives the writer a connection of its own, which no reader can take from it.
+func newPostgresEngine(dsn string) (*postgresEngine, error) {
+	config, err := parsePostgres(dsn)
+	if err != nil {
+		return nil, err
+	}
+	limit := fmt.Sprintf("SET idle_in_transaction_session_timeout = %d", idleWithin.Milliseconds())
+	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, limit)
+		return err
+	}))
+	db.SetMaxOpenConns(2) // the one, and one that was given up and is not closed yet
+	db.SetMaxIdleConns(1)
+	return &postgresEngine{db}, nil
+}
+
+// postgresDurable checks that a commit survives the loss of power.
+func postgresDurable(ctx context.Context, db bun.IDB) error {
+	var synchronous, synced string
+	err := db.QueryRowContext(ctx, "SELECT current_setting('synchronous_commit'), current_setting('fsync')").Scan(&synchronous, &synced)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read synchronous_commit and fsync: %w", err)
+	case synced == "off":
+		return errors.New("PostgreSQL runs with fsync off: everything could be lost with the power; turn it on in postgresql.conf, " +
+			"reload the server and start again")
+	case synchronous == "off":
 		return errors.New("PostgreSQL runs with synchronous_commit off: bookings could be lost with the power; " +
 			"turn it on for this database (ALTER DATABASE … SET synchronous_commit = on) and start again")
 	}
 	return nil
 }
 
-// A postgresEngine takes a connection of the pool for each transaction.
+// A postgresEngine runs each transaction on the writer's connection.
 type postgresEngine struct{ db *sql.DB }
 
 type postgresTx struct {
@@ -54,8 +87,14 @@ type postgresTx struct {
 	tx  *sql.Tx
 }
 
+// begin tries once more when the connection that was kept turns out to be broken, as each is after a restart of the
+// server: nothing has been done on it yet.
 func (e *postgresEngine) begin(ctx context.Context) (tx, error) {
 	t, err := e.db.BeginTx(ctx, nil)
+	var unreached *pgconn.ConnectError
+	if err != nil && ctx.Err() == nil && !errors.As(err, &unreached) {
+		t, err = e.db.BeginTx(ctx, nil)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -148,15 +187,24 @@ func column[T any](params []any, i, n int) []*T {
 // blamesOperation: data, a constraint, or a deadlock that the next try will not meet; not a lost connection, a full
 // disk or a server that goes down.
 func (e *postgresEngine) blamesOperation(err error) bool {
-	var coded *pgconn.PgError
-	if errors.As(err, &coded) {
-		class := coded.Code[:2]
-		return class == "22" || class == "23" || class == "40"
-	}
-	return errors.Is(err, errUnexpectedRows)
+	return e.refuses(err) || classOf(err) == "40"
 }
 
-func (e *postgresEngine) close() error { return nil }
+func (e *postgresEngine) refuses(err error) bool {
+	class := classOf(err)
+	return class == "22" || class == "23" || errors.Is(err, errUnexpectedRows)
+}
+
+// classOf is the class of the server's error code, empty of an error that is not the server's.
+func classOf(err error) string {
+	var coded *pgconn.PgError
+	if errors.As(err, &coded) && len(coded.Code) == 5 {
+		return coded.Code[:2]
+	}
+	return ""
+}
+
+func (e *postgresEngine) close() error { return e.db.Close() }
 
 // isUnique reports whether the error is that a unique index has the value already.
 func isUnique(err error) bool {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/ainfera-ai/router/host/internal/proof"
@@ -28,20 +27,20 @@ const (
 
 // openSigner reads the key in dir, made at a host's first start and readable by its owner only. A command that comes
 // before any host has none.
-func openSigner(dir string, command bool) (*Signer, error) {
+func openSigner(d disk, dir string, command bool) (*Signer, error) {
 	path := filepath.Join(dir, signingKeyFile)
-	s, err := readSigner(path)
+	s, err := readSigner(d, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if command {
 			return &Signer{}, nil
 		}
-		return newSigner(path)
+		return newSigner(d, path)
 	}
 	return s, err
 }
 
-func readSigner(path string) (*Signer, error) {
-	data, err := os.ReadFile(path)
+func readSigner(d disk, path string) (*Signer, error) {
+	data, err := d.read(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the signing key: %w", err)
 	}
@@ -57,7 +56,7 @@ func readSigner(path string) (*Signer, error) {
 	return signerOf(key), nil
 }
 
-func newSigner(path string) (*Signer, error) {
+func newSigner(d disk, path string) (*Signer, error) {
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		return nil, fmt.Errorf("make the signing key: %w", err)
@@ -66,7 +65,7 @@ func newSigner(path string) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the signing key: %w", err)
 	}
-	if err := writeSynced(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
+	if err := writeSynced(d, path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
 		return nil, fmt.Errorf("keep the signing key: %w", err)
 	}
 	return signerOf(key), nil

@@ -244,6 +244,8 @@ func (e *sqliteEngine) blamesOperation(err error) bool {
 	return false
 }
 
+func (e *sqliteEngine) refuses(err error) bool { return e.blamesOperation(err) }
+
 func (e *sqliteEngine) close() error {
 	for _, s := range e.prepared {
 		s.Close()

@@ -91,8 +91,16 @@ var (
 		signature text, signed_at timestamptz`, "")
 	insertSignedHead = insert("audit_signed_heads", `agent_id text, root_seq bigint, seq bigint, event_hash text, key_id text,
 		signature text, signed_at timestamptz`, "")
-	upsertHost = insert("hosts", `id text, started_at timestamptz, lease_until timestamptz`,
-		"ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until")
+	// upsertHost takes a lease by the store's clock on PostgreSQL, since hosts' clocks need not agree.
+	upsertHost = &statement{
+		sqlite: `INSERT INTO hosts (id, started_at, lease_until) SELECT ?, ?, ? WHERE ? > 0
+			ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until`,
+		postgres: `INSERT INTO hosts (id, started_at, lease_until)
+			SELECT id, started_at, clock_timestamp() + lease_ms * interval '1 millisecond'
+			FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::bigint[]) AS v(id, started_at, lease_until, lease_ms)
+			ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until`,
+		params: []string{"text", "timestamptz", "timestamptz", "bigint"}, // id, started_at, lease_until, the lease in ms
+	}
 )
 
 var writeOrder = []*statement{

@@ -161,7 +161,7 @@ func (w *writer) write(ops []*operation) {
 // fail gives the operations the error. The store's own trouble becomes ErrUnavailable; what an operation brought upon
 // itself stays what it is.
 func (w *writer) fail(ops []*operation, err error) {
-	if fromStore := new(storeError); errors.As(err, &fromStore) && !w.engine.blamesOperation(err) {
+	if ofStore(err) && !w.engine.refuses(err) {
 		err = unavailable(err)
 	}
 	for _, op := range ops {
@@ -183,6 +183,12 @@ func inDoubt(err error) bool {
 type storeError struct {
 	step string
 	err  error
+}
+
+// ofStore reports whether the error came from the store.
+func ofStore(err error) bool {
+	e := new(storeError)
+	return errors.As(err, &e)
 }
 
 func (e *storeError) Error() string { return e.step + ": " + e.err.Error() }
@@ -217,7 +223,7 @@ func (w *writer) try(ops []*operation, careful bool) error {
 	for _, op := range ops {
 		if op.err = op.apply(b); op.err == nil {
 			taken++
-		} else if op.alone {
+		} else if op.alone || ofStore(op.err) {
 			return op.err
 		}
 	}

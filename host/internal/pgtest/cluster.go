@@ -52,24 +52,35 @@ pg_ctl -D "$1/data" -m immediate -w stop >/dev/null 2>&1
 cd / && rm -rf "$1"
 `
 
-// notDurable saves a test the waiting: a crash of the machine may cost its data. What a commit promises to other
-// connections stays as it is.
-const notDurable = "-c fsync=off -c full_page_writes=off"
+// notDurable saves a test the waiting, together with files in memory where there is room for them: the crash of the
+// machine costs its data. fsync stays on, since the product refuses a server without it.
+const notDurable = "-c full_page_writes=off"
 
-// Start makes a cluster and starts its server, which listens on a socket in its directory. durable leaves fsync on, as
+// roomBytes is what a cluster may need.
+const roomBytes = 1 << 30
+
+// memory is a file system in memory with room for a cluster, or nothing.
+func memory() string {
+	if room("/dev/shm") >= roomBytes {
+		return "/dev/shm"
+	}
+	return ""
+}
+
+// Start makes a cluster and starts its server, which listens on a socket in its directory. durable puts it on a disk, as
 // it is in service. It returns ErrNoServer where there are no binaries.
 func Start(durable bool) (*Cluster, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "pgtest")
+	parent, options := memory(), notDurable
+	if durable {
+		parent, options = "", ""
+	}
+	dir, err := os.MkdirTemp(parent, "pgtest")
 	if err != nil {
 		return nil, err
-	}
-	options := notDurable
-	if durable {
-		options = ""
 	}
 	c := &Cluster{dir: dir, cmd: exec.Command("sh", "-c", script, "sh", dir, options)}
 	c.cmd.Dir = dir
