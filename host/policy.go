@@ -19,7 +19,7 @@ import (
 // maxDecisionLine is the longest line that `policy decide` reads: a decision over some ten thousand candidates.
 const maxDecisionLine = 16 << 20
 
-func policyCommand(_ *options) *cobra.Command {
+func policyCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "Ask a policy, outside of any call"}
 	var module string
 	decide := &cobra.Command{
@@ -34,7 +34,7 @@ func policyCommand(_ *options) *cobra.Command {
 		},
 	}
 	decide.Flags().StringVar(&module, "module", "builtin:floor", "the policy: a .wasm file, or builtin:NAME")
-	cmd.AddCommand(decide)
+	cmd.AddCommand(decide, reproduceCommand(o), replayCommand(o))
 	return cmd
 }
 

@@ -171,7 +171,7 @@ func (b *Books) blob(ctx context.Context, digest string) ([]byte, error) {
 		return nil, fmt.Errorf("blob %s: %w", digest, ErrNotFound)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("blob %s: %w", digest, err)
+		return nil, fmt.Errorf("blob %s: %w", digest, unavailable(err))
 	}
 	data, err := zstdDecoder.DecodeAll(row.Bytes, nil)
 	if err != nil {
