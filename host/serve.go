@@ -65,6 +65,7 @@ type host struct {
 	plugins *plugins.Registry
 	server  *gateway.Server
 	keys    []newKey
+	token   string // the operators'
 
 	watched   []watchedFile
 	health    *route.Health
@@ -86,9 +87,12 @@ func (h *host) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if h.token, err = h.adminToken(); err != nil {
+		return err
+	}
 	h.server = gateway.New(gateway.Config{World: world, Books: callBooks(h.books), Logger: h.log.Named("gateway"), Metrics: h.metrics,
-		BodyBytes: h.cfg.Limits.BodyBytes, KeepBodies: h.cfg.Store.KeepBodies, Proofs: h.books,
-		GuestFailed: h.guestFailed})
+		BodyBytes: h.cfg.Limits.BodyBytes, KeepBodies: h.cfg.Store.KeepBodies, Proofs: h.books, AdminToken: h.token,
+		Signup: h.cfg.Signup.Enabled, GuestFailed: h.guestFailed})
 	defer h.begin()()
 	return h.listen(ctx)
 }
@@ -199,10 +203,6 @@ func (h *host) load(ctx context.Context) (*gateway.World, error) {
 
 // listen serves both listeners until ctx ends, then drains: no new calls, and those in flight have the drain time.
 func (h *host) listen(ctx context.Context) error {
-	token, err := h.adminToken()
-	if err != nil {
-		return err
-	}
 	public, err := net.Listen("tcp", h.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w: set `listen` in the configuration, or AINFERA_LISTEN", err)
@@ -216,7 +216,7 @@ func (h *host) listen(ctx context.Context) error {
 	}
 	servers := []*http.Server{
 		{Handler: h.server, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 120 * time.Second, ErrorLog: h.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})},
-		{Handler: admin.New(admin.Config{Token: token, Metrics: h.metrics.Handler(), Ready: h.server.Ready, Plugins: h.plugins, Reload: h.reloadJSON}), ReadHeaderTimeout: 20 * time.Second},
+		{Handler: admin.New(admin.Config{Token: h.token, Metrics: h.metrics.Handler(), Ready: h.server.Ready, Plugins: h.plugins, Reload: h.reloadJSON}), ReadHeaderTimeout: 20 * time.Second},
 	}
 	ended := make(chan error, len(servers))
 	for i, ln := range []net.Listener{public, private} {

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -24,19 +25,23 @@ const keyPrefix = "ainfera_"
 // An Agent is a caller as the books know it. What Authenticate returns is shared: do not change it.
 type Agent struct {
 	ID, TenantID, Name string
-	TenantName         string // set by Agents and Agent
+	TenantName         string
 	Status             string // schema.AgentActive, schema.AgentSuspended
 	WalletMode         string // schema.WalletMetered, schema.WalletPrepaid
 	// The spend policy; nil is no cap.
 	PerCallCapMicroUSD, DailyCapMicroUSD *int64
 	CreatedAt                            time.Time
+	// BalanceMicroUSD is the wallet's, as it was when the agent was read. What Authenticate returns may be seconds old.
+	BalanceMicroUSD int64
 }
 
 // A NewAgent is an agent to be made.
 type NewAgent struct {
 	// Tenant is the name of who owns the agent, made when missing. Defaults to a tenant with the agent's own name.
 	Tenant string
-	Name   string
+	// TenantID, where it is given, is the tenant instead, which must exist.
+	TenantID string
+	Name     string
 	// WalletMode defaults to schema.WalletMetered.
 	WalletMode string
 	// BalanceMicroUSD is the first top-up; zero is none.
@@ -52,7 +57,7 @@ type Wallet struct {
 }
 
 // CreateAgent makes an agent with its wallet and its first key. The key is returned this once; the books keep its
-// SHA-256. ErrAgentExists when the tenant has an agent of that name.
+// SHA-256. ErrAgentExists when the tenant has an agent of that name, ErrUnknownTenant when there is no tenant of that id.
 func (b *Books) CreateAgent(ctx context.Context, n NewAgent) (Agent, string, error) {
 	if err := n.check(); err != nil {
 		return Agent{}, "", err
@@ -60,7 +65,7 @@ func (b *Books) CreateAgent(ctx context.Context, n NewAgent) (Agent, string, err
 	key := newKey()
 	var a Agent
 	err := b.writer.submit(ctx, &operation{alone: true, apply: func(t *batch) error {
-		tenantID, err := tenantOf(t, n.Tenant)
+		tenantID, err := tenantOf(t, n)
 		if err != nil {
 			return err
 		}
@@ -130,14 +135,27 @@ var selectAgentNamed = &statement{
 	params:   []string{"text", "text"},
 }
 
-func tenantOf(t *batch, name string) (string, error) {
+var selectTenantByID = &statement{
+	sqlite:   `SELECT id FROM tenants WHERE id = ?`,
+	postgres: `SELECT id FROM tenants WHERE id = ANY($1)`,
+	params:   []string{"text"},
+}
+
+func tenantOf(t *batch, n NewAgent) (string, error) {
+	by, name := selectTenant, n.Tenant
+	if n.TenantID != "" {
+		by, name = selectTenantByID, n.TenantID
+	}
 	id := ""
-	err := t.query(selectTenant, []any{name}, func(row []driver.Value) error {
+	err := t.query(by, []any{name}, func(row []driver.Value) error {
 		id = asText(row[0])
 		return nil
 	})
 	if err != nil || id != "" {
 		return id, err
+	}
+	if n.TenantID != "" {
+		return "", ErrUnknownTenant
 	}
 	id = NewID()
 	t.add(insertTenant, id, name, t.now)
@@ -202,6 +220,9 @@ func (b *Books) TopUp(ctx context.Context, nameOrID string, microUSD int64, note
 		if err != nil {
 			return err
 		}
+		if account.balance > math.MaxInt64-microUSD {
+			return errors.New("the balance would be larger than the books can keep")
+		}
 		t.topUp(account, microUSD, note)
 		w.BalanceMicroUSD = account.balance
 		return nil
@@ -259,17 +280,19 @@ type agentRow struct {
 	schema.Agent `bun:",extend"`
 	Mode         string `bun:"mode"`
 	TenantName   string `bun:"tenant_name,scanonly"`
+	Balance      int64  `bun:"balance,scanonly"`
 }
 
 func (r *agentRow) agent() Agent {
 	return Agent{
 		ID: r.ID, TenantID: r.TenantID, TenantName: r.TenantName, Name: r.Name, Status: r.Status, WalletMode: r.Mode,
 		PerCallCapMicroUSD: r.PerCallCapMicroUSD, DailyCapMicroUSD: r.DailyCapMicroUSD, CreatedAt: r.CreatedAt,
+		BalanceMicroUSD: r.Balance,
 	}
 }
 
 func (b *Books) selectAgents(rows any) *bun.SelectQuery {
-	return b.db.NewSelect().Model(rows).ColumnExpr("a.*, w.mode, t.name AS tenant_name").
+	return b.db.NewSelect().Model(rows).ColumnExpr("a.*, w.mode, w.balance_micro_usd AS balance, t.name AS tenant_name").
 		Join("JOIN wallets AS w ON w.agent_id = a.id").Join("JOIN tenants AS t ON t.id = a.tenant_id")
 }
 

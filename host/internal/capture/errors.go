@@ -15,6 +15,8 @@ var (
 	ErrAgentNotActive = errors.New("agent is not active")
 	// ErrAgentExists means that the tenant has an agent of that name.
 	ErrAgentExists = errors.New("the tenant already has an agent of that name")
+	// ErrUnknownTenant means that no tenant has that id.
+	ErrUnknownTenant = errors.New("unknown tenant")
 	// ErrUnknownAgent means that no agent has that id or name.
 	ErrUnknownAgent = errors.New("unknown agent")
 	// ErrAmbiguousAgent means that agents of several tenants have that name; the id tells them apart.

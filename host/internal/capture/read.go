@@ -151,19 +151,11 @@ type Receipt struct {
 
 // Receipt reads the receipt of a call, from the moment the call began.
 func (b *Books) Receipt(ctx context.Context, id string) (Receipt, error) {
-	var r schema.Receipt
-	err := b.one(ctx, &r, "r.id = ?", id)
-	if err == nil {
-		return Receipt{ID: r.ID, InferenceID: r.InferenceID, AgentID: r.AgentID, Status: ReceiptSigned, Document: receiptDocument(&r)}, nil
-	}
-	var i schema.Inference
-	if errors.Is(err, ErrNotFound) {
-		err = b.one(ctx, &i, "i.receipt_id = ? AND i.status = 'pending'", id)
-	}
-	if err != nil {
-		return Receipt{}, fmt.Errorf("receipt %s: %w", id, err)
-	}
-	return Receipt{ID: id, InferenceID: i.ID, AgentID: i.AgentID, Status: ReceiptPending}, nil
+	return b.ReceiptIn(ctx, OfOperator(), id)
+}
+
+func signedReceipt(r *schema.Receipt) Receipt {
+	return Receipt{ID: r.ID, InferenceID: r.InferenceID, AgentID: r.AgentID, Status: ReceiptSigned, Document: receiptDocument(r)}
 }
 
 // SigningKeys lists the public keys that hosts of this store sign or signed with, oldest first.

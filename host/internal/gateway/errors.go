@@ -26,6 +26,9 @@ const (
 	codeAdapterRefused     = "request_not_supported_by_backend"
 	codeStopping           = "router_stopping"
 	codeKeyConflict        = "idempotency_conflict"
+	codeForbidden          = "forbidden"
+	codeSignupOff          = "signup_disabled"
+	codeAgentExists        = "agent_exists"
 	codeKeyNotKept         = "idempotency_answer_not_kept"
 	codeInternal           = "internal_error"
 )
@@ -66,6 +69,9 @@ var statuses = map[string]int{
 	codeAdapterRefused:         http.StatusUnprocessableEntity,
 	codeStopping:               http.StatusServiceUnavailable,
 	codeKeyConflict:            http.StatusConflict,
+	codeForbidden:              http.StatusForbidden,
+	codeSignupOff:              http.StatusForbidden,
+	codeAgentExists:            http.StatusConflict,
 	codeKeyNotKept:             http.StatusConflict,
 	codeInternal:               http.StatusInternalServerError,
 	route.CodeAliasExpired:     http.StatusNotFound,
@@ -100,7 +106,7 @@ var outcomes = map[string]string{
 func fail(code, message string) *apiError {
 	e := &apiError{status: statuses[code], code: code, message: message}
 	switch code {
-	case route.CodePerCallCap, route.CodeDailyCap, codeInsufficientFunds, codeAgentNotActive, codeKeyConflict, codeKeyNotKept:
+	case route.CodePerCallCap, route.CodeDailyCap, codeInsufficientFunds, codeAgentNotActive, codeKeyConflict, codeKeyNotKept, codeAgentExists:
 		e.noRetry = true // the SDKs would try again, and the answer would be the same
 	}
 	return e

@@ -25,6 +25,7 @@ type Books interface {
 	Reject(ctx context.Context, r *capture.Rejection) (outcomeID string, err error)
 	Begin(ctx context.Context, b *capture.Begin) (Booking, error)
 	Keys
+	Records
 }
 
 // A Booking is a call whose decision and hold are durable: a *capture.Call.
@@ -77,6 +78,10 @@ type Config struct {
 	BodyBytes int64
 	// KeepBodies hands bodies to the books. Defaults to false.
 	KeepBodies bool
+	// AdminToken is the operators', which may read every tenant's records and top wallets up. Empty: nobody may.
+	AdminToken string
+	// Signup lets anybody make an agent. Defaults to false.
+	Signup bool
 	// KeptAnswerBytes is the largest answer that is kept for its Idempotency-Key. Defaults to 16 MiB.
 	KeptAnswerBytes int
 	// PingAfter is how long a stream may be still before a ping goes out. Defaults to 15 s.
@@ -153,6 +158,7 @@ func (s *Server) routes() *mux.Router {
 	m.HandleFunc("/v1/providers", s.providers).Methods(http.MethodGet)
 	m.HandleFunc("/.well-known/ainfera-public-key.json", s.publicKeys).Methods(http.MethodGet)
 	m.HandleFunc("/.well-known/ainfera-audit-roots.json", s.auditRoots).Methods(http.MethodGet)
+	s.visited(m)
 	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fail(codeNotFound, "there is nothing at "+clip(r.URL.Path, 200)))
 	})

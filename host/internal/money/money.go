@@ -6,6 +6,7 @@
 package money
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
@@ -87,6 +88,51 @@ func ParseMicro(s string) (int64, error) {
 		return 0, fmt.Errorf("amount %q: %w", s, err)
 	}
 	return n, nil
+}
+
+// ParseMicroJSON reads USD as a JSON string or number into micro-USD, as ParseMicro does. A number is taken by its
+// digits, never as a float: 0.1 is a tenth, and 1e-06, which is how some encoders print it, a millionth.
+func ParseMicroJSON(raw []byte) (int64, error) {
+	text := string(raw)
+	if len(raw) > 0 && raw[0] == '"' {
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return 0, fmt.Errorf("amount: %w", err)
+		}
+	}
+	if len(text) > maxAmount {
+		return 0, fmt.Errorf("amount of %d characters: not a decimal number", len(text))
+	}
+	mantissa, exponent, scientific := strings.Cut(strings.ToLower(text), "e")
+	if !scientific {
+		return ParseMicro(text)
+	}
+	shift, err := strconv.Atoi(exponent)
+	if err != nil || shift < -maxAmount || shift > maxAmount {
+		return 0, fmt.Errorf("amount %q: not a decimal number", text)
+	}
+	n, err := parseFixed(shifted(mantissa, shift), 6)
+	if err != nil {
+		return 0, fmt.Errorf("amount %q: %w", text, err)
+	}
+	return n, nil
+}
+
+// maxAmount is how many characters an amount may have.
+const maxAmount = 64
+
+// shifted moves a decimal's point: to the right, where places is above zero.
+func shifted(s string, places int) string {
+	whole, frac, dotted := strings.Cut(s, ".")
+	if whole == "" || dotted && frac == "" {
+		return "" // no number, with or without its exponent
+	}
+	if places >= 0 {
+		frac += strings.Repeat("0", max(0, places-len(frac)))
+		return whole + frac[:places] + "." + frac[places:] + "0"
+	}
+	whole = strings.Repeat("0", max(0, 1-places-len(whole))) + whole
+	at := len(whole) + places
+	return whole[:at] + "." + whole[at:] + frac
 }
 
 // USD prints micro-USD with six places, as every _usd column and field does.
