@@ -106,3 +106,30 @@ func TestOneKeyOnTwoHosts(t *testing.T) {
 	}
 	a.clean()
 }
+
+// TestOneKeyAtEachEndpoint: the endpoint is part of a key's scope, and each honours it.
+func TestOneKeyAtEachEndpoint(t *testing.T) {
+	r := start(t)
+	body := fmt.Sprintf(hello, "ainfera-inference", true, "there")
+	for _, path := range []string{"/v1/messages", "/v1/chat/completions"} {
+		var texts [2]string
+		for i, replayed := range []string{"", "true"} {
+			resp := r.post(path, body, "idempotency-key", "one")
+			text, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.StatusCode != 200 || resp.Header.Get("x-ainfera-replayed") != replayed {
+				t.Errorf("%s: got %d %v %s, want replayed %q", path, resp.StatusCode, resp.Header, text, replayed)
+			}
+			texts[i] = string(text)
+		}
+		if texts[0] != texts[1] {
+			t.Errorf("%s: got\n%s\nfirst\n%s", path, texts[1], texts[0])
+		}
+	}
+	if n := len(r.sim.Calls()); n != 2 {
+		t.Errorf("got %d dispatches, want one an endpoint", n)
+	}
+	r.clean()
+}

@@ -17,7 +17,6 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/ainfera-ai/router/host/internal/capture"
-	"github.com/ainfera-ai/router/host/internal/messages"
 	"github.com/ainfera-ai/router/schema"
 	"github.com/ainfera-ai/router/sdk/jwrite"
 )
@@ -235,15 +234,10 @@ func pattern(r *http.Request) string {
 // as well, where the platform's published clients look for them.
 type platform struct{ anthropic }
 
-func (platform) errorBody(e *apiError, requestID string) []byte {
-	b := append([]byte(nil), `{"type":"error","error":{"type":`...)
-	b = jwrite.AppendString(b, messages.ErrorType(e.status))
+func (p platform) errorBody(e *apiError, requestID string) []byte {
+	b := p.anthropic.errorBody(e, requestID)
+	b = jwrite.AppendString(append(b[:len(b)-1], `,"code":`...), e.code)
 	b = jwrite.AppendString(append(b, `,"message":`...), e.message)
-	b = jwrite.AppendString(append(b, `,"code":`...), e.code)
-	b = e.appendDetails(b)
-	b = jwrite.AppendString(append(b, `},"code":`...), e.code)
-	b = jwrite.AppendString(append(b, `,"message":`...), e.message)
-	b = jwrite.AppendString(append(b, `,"request_id":`...), requestID)
 	return append(b, '}')
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/tidwall/sjson"
 
 	"github.com/ainfera-ai/router/host/internal/capture"
+	"github.com/ainfera-ai/router/host/internal/proof"
 	"github.com/ainfera-ai/router/schema"
 )
 
@@ -171,7 +172,7 @@ func TestReadAnswers(t *testing.T) {
 		if err := json.Unmarshal([]byte(all.Get("events").Raw), &events); err != nil {
 			t.Fatal(err)
 		}
-		if result := capture.VerifyChain(events); !result.Valid || len(events) != 12 || events[0].Seq != 1 || events[11].EventType != "wallet.topped_up" {
+		if result := proof.VerifyChain(events); !result.Valid || len(events) != 12 || events[0].Seq != 1 || events[11].EventType != "wallet.topped_up" {
 			t.Errorf("got %+v of %d events", result, len(events))
 		}
 		var walked []string
@@ -236,7 +237,7 @@ func TestReadAnswers(t *testing.T) {
 	})
 	t.Run("Receipt", func(t *testing.T) {
 		got := get("/v1/receipts/" + w.receipt)
-		if err := capture.VerifySigned([]byte(got.Raw), w.books.Signer().Public()); err != nil || got.Get("status").String() != "succeeded" {
+		if err := proof.VerifySigned([]byte(got.Raw), w.books.Signer().Public()); err != nil || got.Get("status").String() != "succeeded" {
 			t.Errorf("%v: %s", err, got)
 		}
 	})
