@@ -216,7 +216,7 @@ func (h *host) listen(ctx context.Context) error {
 	}
 	servers := []*http.Server{
 		{Handler: h.server, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 120 * time.Second, ErrorLog: h.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})},
-		{Handler: admin.New(admin.Config{Token: h.token, Metrics: h.metrics.Handler(), Ready: h.server.Ready, Plugins: h.plugins, Reload: h.reloadJSON}), ReadHeaderTimeout: 20 * time.Second},
+		{Handler: admin.New(admin.Config{Token: h.token, Metrics: h.metrics.Handler(), Ready: h.server.Ready, Plugins: h.plugins, Reload: h.reloadJSON, Agents: h.books, Logger: h.log.Named("admin")}), ReadHeaderTimeout: 20 * time.Second},
 	}
 	ended := make(chan error, len(servers))
 	for i, ln := range []net.Listener{public, private} {

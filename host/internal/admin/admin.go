@@ -1,7 +1,7 @@
 // Package admin is the operators' listener.
 //
 // It is loopback by default. /ready is open, since a load balancer has no token, and so is /metrics; everything else asks
-// for one: the versions of plugins, the reload of the configuration, the profiles.
+// for one: the versions of plugins, the reload of the configuration, agents and their wallets, the profiles.
 package admin
 
 import (
@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+	"github.com/hashicorp/go-hclog"
 )
 
 // Config is what the listener is made of.
@@ -29,6 +30,10 @@ type Config struct {
 	Plugins Plugins
 	// Reload is POST /reload: it returns what was made, as JSON, with or without an error.
 	Reload func(context.Context) (json.RawMessage, error)
+	// Agents are what /agents answers from. Nil: it is not there.
+	Agents Agents
+	// Logger defaults to one that says nothing.
+	Logger hclog.Logger
 }
 
 // New makes the handler.
@@ -51,6 +56,12 @@ func New(c Config) http.Handler {
 	}
 	if c.Reload != nil {
 		reloadRoute(operators, c.Reload)
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if c.Agents != nil {
+		(&desk{c.Agents, c.Logger}).routes(operators)
 	}
 	debug := m.PathPrefix("/debug/pprof/").Subrouter()
 	debug.Use(withToken(c.Token))
