@@ -110,8 +110,8 @@ func TestOneKeyOnTwoHosts(t *testing.T) {
 // TestOneKeyAtEachEndpoint: the endpoint is part of a key's scope, and each honours it.
 func TestOneKeyAtEachEndpoint(t *testing.T) {
 	r := start(t)
-	body := fmt.Sprintf(hello, "ainfera-inference", true, "there")
-	for _, path := range []string{"/v1/messages", "/v1/chat/completions"} {
+	body := fmt.Sprintf(hello, "ainfera-inference", false, "there")
+	for _, path := range []string{"/v1/messages", "/v1/chat/completions", "/v1/inference"} {
 		var texts [2]string
 		for i, replayed := range []string{"", "true"} {
 			resp := r.post(path, body, "idempotency-key", "one")
@@ -128,7 +128,7 @@ func TestOneKeyAtEachEndpoint(t *testing.T) {
 			t.Errorf("%s: got\n%s\nfirst\n%s", path, texts[1], texts[0])
 		}
 	}
-	if n := len(r.sim.Calls()); n != 2 {
+	if n := len(r.sim.Calls()); n != 3 {
 		t.Errorf("got %d dispatches, want one an endpoint", n)
 	}
 	r.clean()
