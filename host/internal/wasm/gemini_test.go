@@ -1,7 +1,6 @@
 package wasm_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,8 +11,6 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/ainfera-ai/router/host/internal/builtin/buildtest"
-	"github.com/ainfera-ai/router/host/internal/framing"
-	"github.com/ainfera-ai/router/host/internal/messages"
 	"github.com/ainfera-ai/router/host/internal/wasm"
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/sdktest"
@@ -46,13 +43,13 @@ func TestGeminiRecordings(t *testing.T) {
 	}
 	for _, rec := range recs {
 		t.Run(rec.Path, func(t *testing.T) {
-			want := replay(t, m, rec, rec.Body)
-			if got := replay(t, m, rec, pieces(rec.Body, 1)...); got != want {
+			want := replay(t, m, fmt.Sprintf(geminiOpen, true), rec, rec.Body)
+			if got := replay(t, m, fmt.Sprintf(geminiOpen, true), rec, pieces(rec.Body, 1)...); got != want {
 				t.Fatalf("byte by byte:\ngot  %s\nwant %s", got, want)
 			}
 			for i := range 64 {
 				at := len(rec.Body) * i / 64
-				if got := replay(t, m, rec, rec.Body[:at], rec.Body[at:]); got != want {
+				if got := replay(t, m, fmt.Sprintf(geminiOpen, true), rec, rec.Body[:at], rec.Body[at:]); got != want {
 					t.Fatalf("cut at %d:\ngot  %s\nwant %s", at, got, want)
 				}
 			}
@@ -60,105 +57,6 @@ func TestGeminiRecordings(t *testing.T) {
 		})
 	}
 	t.Logf("%d recordings, 66 times each", len(recs))
-}
-
-func pieces(b []byte, n int) (out [][]byte) {
-	for ; len(b) > n; b = b[n:] {
-		out = append(out, b[:n])
-	}
-	return append(out, b)
-}
-
-// replay returns the stream that a caller would get, with the error at its end when there is one.
-func replay(t *testing.T, m *wasm.Module, rec sdktest.Recording, body ...[]byte) string {
-	t.Helper()
-	s, err := m.NewStream(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if _, err := s.Open(abi.Record{Kind: abi.KindOpen, Payload: fmt.Appendf(nil, geminiOpen, true)}, abi.Record{Kind: abi.KindBody, Payload: []byte(geminiBody)}); err != nil {
-		t.Fatal(err)
-	}
-	kind := abi.FramingSSE
-	if strings.HasSuffix(rec.File, ".json") {
-		if kind = abi.FramingJSON; rec.Stream && rec.Status == 200 {
-			kind = abi.FramingJSONArray
-		}
-	}
-	f, err := framing.New(kind, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := player{t: t, s: s, w: messages.NewWriter(messages.WriterConfig{ID: "msg_1", Model: "m"})}
-	p.push(abi.Record{Kind: abi.KindHead, Payload: fmt.Appendf(nil, `{"status":%d,"headers":{}}`, rec.Status)})
-	for _, b := range body {
-		if err := f.Feed(bytes.Clone(b), p.frame); err != nil {
-			t.Fatal(err)
-		}
-		p.push(p.recs...)
-	}
-	if err := f.Close(p.frame); err != nil {
-		t.Fatal(err)
-	}
-	p.push(append(p.recs, abi.Record{Kind: abi.KindEnd})...)
-	if p.err == nil {
-		p.out, p.err = p.w.Finish(p.out, abi.EndOfBody)
-	}
-	if p.err != nil {
-		return string(p.out) + "error: " + p.err.Error()
-	}
-	return string(p.out)
-}
-
-// A player feeds a stream what one read of the vendor's answer amounts to at a time.
-type player struct {
-	t    *testing.T
-	s    *wasm.Stream
-	w    *messages.Writer
-	recs []abi.Record
-	out  []byte
-	err  error
-}
-
-func (p *player) frame(f framing.Frame) error {
-	if f.Empty {
-		return nil
-	}
-	r := abi.Record{Kind: abi.KindFrame, Block: uint16(len(f.Event)), Payload: append(bytes.Clone(f.Event), f.Data...)}
-	if f.Document {
-		r.Flags = abi.FlagDocument
-	}
-	p.recs = append(p.recs, r)
-	return nil
-}
-
-func (p *player) push(recs ...abi.Record) {
-	p.t.Helper()
-	p.recs = nil
-	if len(recs) == 0 || p.err != nil {
-		return
-	}
-	batch, err := p.s.Push(recs...)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	r, err := abi.NewReader(batch)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for {
-		rec, ok, err := r.Next()
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		if !ok {
-			return
-		}
-		if p.out, p.err = p.w.Apply(p.out, rec); p.err != nil {
-			return
-		}
-	}
 }
 
 // compare holds what the caller gets against the recording.
@@ -254,19 +152,4 @@ func BenchmarkGeminiRequest(b *testing.B) {
 		s.Close()
 	}
 	b.ReportMetric(float64(fuel), "fuel/op")
-}
-
-func bigBody() string {
-	var tools, history []string
-	for i := range 20 {
-		tools = append(tools, fmt.Sprintf(`{"name":"tool_%d","description":%q,"input_schema":{"$schema":"http://json-schema.org/draft-07/schema#","type":"object",`+
-			`"properties":{"path":{"type":"string","description":"the path of the file"},"limit":{"type":"integer","exclusiveMinimum":0},"mode":{"type":"string","enum":["a","b"]}},`+
-			`"required":["path"],"additionalProperties":false},"cache_control":{"type":"ephemeral"}}`, i, strings.Repeat("It does one thing well. ", 60)))
-	}
-	for i := range 40 {
-		history = append(history, fmt.Sprintf(`{"role":"user","content":[{"type":"text","text":%q}]}`, strings.Repeat("please look at the file once more. ", 20)),
-			fmt.Sprintf(`{"role":"assistant","content":[{"type":"text","text":"I'll look."},{"type":"tool_use","id":"toolu_%d","name":"tool_1","input":{"path":"a/b/c.go","limit":3}}]}`, i),
-			fmt.Sprintf(`{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_%d","content":%q}]}`, i, strings.Repeat("\tif err != nil {\n\t\treturn \"wrong\"\n\t}\n", 80)))
-	}
-	return `{"model":"m","max_tokens":64,"system":"You are an agent.","tools":[` + strings.Join(tools, ",") + `],"messages":[` + strings.Join(history, ",") + `]}`
 }

@@ -128,28 +128,20 @@ func reference(s string) (uint32, bool) {
 	return uint32(n), err == nil
 }
 
+// A result is a tool's.
+type result struct{ id, failed, content jscan.Value }
+
 // result writes a tool's result: its text as a string, which everybody takes, and as parts where there is more.
-func (t *translation) result(block jscan.Value) {
-	var id, failed, content jscan.Value
-	for key, v := range block.Fields() {
-		switch string(key) {
-		case "tool_use_id":
-			id = v
-		case "is_error":
-			failed = v
-		case "content":
-			content = v
-		}
-	}
+func (t *translation) result(r result) {
 	t.b = append(jwrite.AppendComma(t.b), `{"type":"function_call_output","call_id":`...)
-	t.b = jwrite.AppendString(t.b, callID(id.String()))
+	t.b = jwrite.AppendString(t.b, callID(r.id.String()))
 	t.b = jwrite.AppendKey(t.b, "output")
 	from := len(t.parts)
-	media := t.resultParts(content)
+	media := t.resultParts(r.content)
 	if media {
-		t.mediaOutput(t.parts[from:], failed.Bool())
+		t.mediaOutput(t.parts[from:], r.failed.Bool())
 	} else {
-		t.textOutput(content, t.parts[from:], failed.Bool())
+		t.textOutput(r.content, t.parts[from:], r.failed.Bool())
 	}
 	t.b = append(t.b, '}')
 	t.parts = t.parts[:from]

@@ -14,14 +14,14 @@ const billingHeader = "x-anthropic-billing-header"
 
 // instructions writes the system prompt, whose blocks are one text there.
 func (t *translation) instructions() {
-	if t.in.system.Kind() == jscan.String {
-		if len(t.in.system) > 2 {
-			t.b = append(jwrite.AppendKey(t.b, "instructions"), t.in.system...)
+	if t.in[inSystem].Kind() == jscan.String {
+		if len(t.in[inSystem]) > 2 {
+			t.b = append(jwrite.AppendKey(t.b, "instructions"), t.in[inSystem]...)
 		}
 		return
 	}
 	n := 0
-	for block := range t.in.system.Items() {
+	for block := range t.in[inSystem].Items() {
 		text := t.systemText(block)
 		if len(text) <= 2 || strings.HasPrefix(string(inner(text)), billingHeader) {
 			continue
@@ -80,25 +80,103 @@ func (t *translation) dropCitations(v jscan.Value) {
 }
 
 // input writes the conversation: a flat list of items, in which messages, calls, results and reasoning stand side by
-// side, in the order of the caller's blocks.
+// side, in the order of the caller's blocks. The messages are most of a request, so they are walked once.
 func (t *translation) input() {
-	for m := range t.in.messages.Items() {
-		var role, content jscan.Value
-		for key, v := range m.Fields() {
-			switch string(key) {
-			case "role":
-				role = v
-			case "content":
-				content = v
-			}
-		}
-		if role.Equal("assistant") {
-			t.assistant(content)
-		} else {
-			t.says(role, content)
-		}
+	r := jscan.NewReader(t.in[inMessages])
+	if !r.Array() {
+		return
+	}
+	for r.Item() {
+		t.turn(&r)
 	}
 }
+
+// turn writes the items of the message that comes next. Its role stands before its content, or else that is read again;
+// a message that has either twice could mean one thing to the host and another here.
+func (t *translation) turn(r *jscan.Reader) {
+	if !r.Object() {
+		r.Value()
+		return
+	}
+	var role, content jscan.Value
+	written := false
+	for {
+		n, more := r.Field(turnKeys[:], 0)
+		if !more {
+			break
+		}
+		if n >= 0 && written {
+			t.refuse(sdk.Invalid("a message has its role or its content twice"))
+		}
+		switch {
+		case n == 1 && role != nil && !written:
+			written = true
+			t.content(role, r)
+		case n == 1:
+			content = r.Value()
+		case n == 0:
+			role = r.Value()
+		default:
+			r.Value()
+		}
+	}
+	if !written && content != nil {
+		again := jscan.NewReader(content)
+		t.content(role, &again)
+	}
+}
+
+var turnKeys = [...]string{"role", "content"}
+
+// content writes what one side says.
+func (t *translation) content(role jscan.Value, r *jscan.Reader) {
+	assistant := role.Equal("assistant")
+	switch r.Kind() {
+	case jscan.String:
+		text := r.Value()
+		if len(text) <= 2 {
+			return
+		}
+		t.message(role.String())
+		if assistant {
+			t.text("output_text", text)
+		} else {
+			t.text("input_text", text)
+		}
+		t.endMessage()
+	case jscan.Array:
+		r.Array()
+		if assistant {
+			t.assistant(r)
+		} else {
+			t.says(role, r)
+		}
+	default:
+		r.Value()
+	}
+}
+
+// A block is the fields of a content block that matter, whatever its type.
+type block [len(blockKeys)]jscan.Value
+
+var blockKeys = [...]string{"tool_use_id", "type", "content", "is_error", "text", "id", "name", "input", "thinking", "signature", "data",
+	"citations", "cache_control"}
+
+const (
+	blockResultOf = iota
+	blockType
+	blockContent
+	blockIsError
+	blockText
+	blockID
+	blockName
+	blockInput
+	blockThinking
+	blockSignature
+	blockData
+	blockCitations
+	blockCacheControl
+)
 
 // message opens a message item; its content's parts and endMessage follow.
 func (t *translation) message(role string) {
@@ -118,19 +196,11 @@ func (t *translation) text(kind string, text jscan.Value) {
 }
 
 // says writes what anybody but the assistant says. Tool results come first, since they must follow the calls at once.
-func (t *translation) says(role, content jscan.Value) {
-	if content.Kind() == jscan.String {
-		if len(content) > 2 {
-			t.message(role.String())
-			t.text("input_text", content)
-			t.endMessage()
-		}
-		return
-	}
+func (t *translation) says(role jscan.Value, r *jscan.Reader) {
 	t.parts, t.results = t.parts[:0], t.results[:0]
-	t.collect(content)
-	for _, r := range t.results {
-		t.result(r)
+	t.collect(r)
+	for _, res := range t.results {
+		t.result(res)
 	}
 	if len(t.parts) > 0 {
 		t.message(role.String())
@@ -142,30 +212,21 @@ func (t *translation) says(role, content jscan.Value) {
 }
 
 // collect sorts the blocks of a user's message.
-func (t *translation) collect(content jscan.Value) {
-	for block := range content.Items() {
-		var kind, text jscan.Value
-		for key, v := range block.Fields() {
-			switch string(key) {
-			case "type":
-				kind = v
-			case "text":
-				text = v
-			case "cache_control":
-				t.dropCacheControl(v)
-			case "citations":
-				t.dropCitations(v)
-			}
-		}
-		switch k := kind.String(); k {
+func (t *translation) collect(r *jscan.Reader) {
+	var b block
+	for r.Item() {
+		whole := r.Pick(b[:], blockKeys[:]...)
+		t.dropCacheControl(b[blockCacheControl])
+		t.dropCitations(b[blockCitations])
+		switch kind := b[blockType].String(); kind {
 		case "tool_result":
-			t.results = append(t.results, block)
+			t.results = append(t.results, result{b[blockResultOf], b[blockIsError], b[blockContent]})
 		case "text":
-			if len(text) > 2 {
-				t.parts = append(t.parts, part{kind: partText, v: text})
+			if text := b[blockText]; len(text) > 2 {
+				t.parts = append(t.parts, part{partText, text})
 			}
 		default:
-			if p, ok := t.partOf(k, block); ok {
+			if p, ok := t.partOf(kind, whole); ok {
 				t.parts = append(t.parts, p)
 			}
 		}
@@ -178,38 +239,14 @@ type thought struct {
 	text  jscan.Value
 }
 
-// assistantKeys are the fields of an assistant's blocks that matter, whatever their type.
-var assistantKeys = [...]string{"type", "text", "citations", "cache_control", "id", "name", "input", "thinking", "signature", "data"}
-
-const (
-	blockType = iota
-	blockText
-	blockCitations
-	blockCacheControl
-	blockID
-	blockName
-	blockInput
-	blockThinking
-	blockSignature
-	blockData
-)
-
 // assistant writes an assistant's turn: its text as messages, its calls and its reasoning as items of their own. The
 // vendor refuses a reasoning item that nothing follows, which is what is left of an answer that was cut short; it goes.
-func (t *translation) assistant(content jscan.Value) {
-	if content.Kind() == jscan.String {
-		if len(content) > 2 {
-			t.message("assistant")
-			t.text("output_text", content)
-			t.endMessage()
-		}
-		return
-	}
+func (t *translation) assistant(r *jscan.Reader) {
 	t.thought = t.thought[:0]
 	open := false
-	var f [len(assistantKeys)]jscan.Value
-	for block := range content.Items() {
-		block.Pick(f[:], assistantKeys[:]...)
+	var f block
+	for r.Item() {
+		r.Pick(f[:], blockKeys[:]...)
 		t.dropCacheControl(f[blockCacheControl])
 		kind := f[blockType].String()
 		if kind == "text" && len(f[blockText]) <= 2 {

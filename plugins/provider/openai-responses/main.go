@@ -44,6 +44,9 @@ func (a *responses) Open(c *sdk.Call, out *sdk.Request) (sdk.Stream, error) {
 	if c.Op != abi.OpChat && c.Op != abi.OpCount {
 		return nil, sdk.Unsupported("the openai-responses adapter has no operation " + c.Op)
 	}
+	if need := len(c.Body) + len(c.Body)/8; cap(a.scratch) < need { // to grow towards it would copy it all several times
+		a.scratch = make([]byte, 0, need)
+	}
 	t, err := translate(c, a.options(c), out, a.scratch[:0])
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ainfera-ai/router/sdk"
@@ -21,15 +22,39 @@ type translation struct {
 
 	// Kept for their memory from message to message.
 	parts   []part
-	results []jscan.Value
+	results []result
 	thought []thought
 }
 
 // fields are the top-level fields of the caller's request.
-type fields struct {
-	system, messages, tools, toolChoice, maxTokens, temperature, topP, metadata jscan.Value
-	thinking, outputConfig, outputFormat                                        jscan.Value
-}
+type fields [len(fieldKeys)]jscan.Value
+
+// fieldKeys are in the order in which clients tend to write them: what has a place here, what is the host's, and behind
+// that what others have and Responses hasn't.
+var fieldKeys = [...]string{"model", "messages", "system", "tools", "tool_choice", "metadata", "max_tokens", "temperature", "top_p", "thinking",
+	"output_config", "output_format", "stop_sequences", "stream", "routing_hint", "task_type", "agent_id",
+	"top_k", "context_management", "container", "mcp_servers", "service_tier", "cache_control", "speed", "inference_geo"}
+
+const (
+	inModel = iota
+	inMessages
+	inSystem
+	inTools
+	inToolChoice
+	inMetadata
+	inMaxTokens
+	inTemperature
+	inTopP
+	inThinking
+	inOutputConfig
+	inOutputFormat
+	inStop
+	inStream
+	inHint
+	inTaskType
+	inAgent
+	inDropped // this and all that follow
+)
 
 // translate writes the vendor's request. The order of what it writes depends on nothing but the call.
 func translate(c *sdk.Call, opts *options, out *sdk.Request, scratch []byte) (*translation, error) {
@@ -37,19 +62,17 @@ func translate(c *sdk.Call, opts *options, out *sdk.Request, scratch []byte) (*t
 	if t.counting() && opts.countPath == "" {
 		return nil, sdk.Unsupported("this vendor counts no tokens")
 	}
-	doc, err := jscan.Parse(c.Body)
-	if err != nil {
+	if err := t.read(); err != nil {
 		return nil, sdk.Invalid("the request body is no JSON: " + err.Error())
 	}
-	t.read(doc)
 	t.begin()
 	t.b = append(t.b, '{')
 	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "model"), c.Model)
 	if !t.counting() {
 		t.delivery()
 		t.limit()
-		t.raw("temperature", t.in.temperature)
-		t.raw("top_p", t.in.topP)
+		t.raw("temperature", t.in[inTemperature])
+		t.raw("top_p", t.in[inTopP])
 		t.user()
 	}
 	t.reasoning()
@@ -93,41 +116,45 @@ func (t *translation) begin() {
 	}
 }
 
-// read sorts the caller's fields. What has no place here, stop_sequences and top_k among it, is listed as dropped.
-func (t *translation) read(doc jscan.Value) {
+// read sorts the caller's fields, in one walk of the body. What has no place here, stop_sequences and top_k among it, is
+// listed as dropped.
+func (t *translation) read() error {
+	r := jscan.NewReader(t.call.Body)
+	if !r.Object() {
+		r.Value()
+		return r.End()
+	}
+	strange, likely := false, 0
+	for {
+		n, more := r.Field(fieldKeys[:], likely)
+		if !more {
+			break
+		}
+		v := r.Value()
+		if n < 0 {
+			strange = true
+			continue
+		}
+		t.in[n], likely = v, n+1
+		if n >= inDropped && !v.IsNull() || n == inStop && v.Len() > 0 {
+			t.out.Dropped(fieldKeys[n])
+		}
+	}
+	if err := r.End(); err != nil {
+		return err
+	}
+	if strange {
+		t.strange()
+	}
+	return nil
+}
+
+// strange lists the fields that nobody has heard of. They take a second walk, since a Reader knows no other names.
+func (t *translation) strange() {
+	doc, _ := jscan.Parse(t.call.Body)
 	for key, v := range doc.Fields() {
-		switch string(key) {
-		case "system":
-			t.in.system = v
-		case "messages":
-			t.in.messages = v
-		case "tools":
-			t.in.tools = v
-		case "tool_choice":
-			t.in.toolChoice = v
-		case "max_tokens":
-			t.in.maxTokens = v
-		case "temperature":
-			t.in.temperature = v
-		case "top_p":
-			t.in.topP = v
-		case "metadata":
-			t.in.metadata = v
-		case "thinking":
-			t.in.thinking = v
-		case "output_config":
-			t.in.outputConfig = v
-		case "output_format":
-			t.in.outputFormat = v
-		case "model", "stream", "routing_hint", "task_type", "agent_id": // the host's
-		case "stop_sequences":
-			if v.Len() > 0 {
-				t.out.Dropped("stop_sequences")
-			}
-		default:
-			if !v.IsNull() {
-				t.out.Dropped(string(key))
-			}
+		if !slices.Contains(fieldKeys[:], string(key)) && !v.IsNull() {
+			t.out.Dropped(string(key))
 		}
 	}
 }
@@ -171,7 +198,7 @@ func (t *translation) delivery() {
 func (t *translation) limit() {
 	limit := int64(t.call.MaxTokens)
 	if limit == 0 {
-		limit = t.in.maxTokens.IntOr(0)
+		limit = t.in[inMaxTokens].IntOr(0)
 	}
 	if limit <= 0 || !t.allowed("max_output_tokens", "max_tokens") {
 		return
@@ -188,7 +215,7 @@ const maxUser = 64
 
 // user passes metadata.user_id on. One that is too long is replaced by its hash, which is as stable.
 func (t *translation) user() {
-	for key, v := range t.in.metadata.Fields() {
+	for key, v := range t.in[inMetadata].Fields() {
 		if string(key) != "user_id" {
 			t.out.Dropped("metadata." + string(key))
 			continue
@@ -210,11 +237,11 @@ func (t *translation) user() {
 
 // format asks for structured output: output_config.format, or output_format as it was called first.
 func (t *translation) format() {
-	f, name := t.in.outputConfig.Get("format"), "output_config.format"
+	f, name := t.in[inOutputConfig].Get("format"), "output_config.format"
 	if f.IsNull() {
-		f, name = t.in.outputFormat, "output_format"
+		f, name = t.in[inOutputFormat], "output_format"
 	}
-	for key, v := range t.in.outputConfig.Fields() {
+	for key, v := range t.in[inOutputConfig].Fields() {
 		if k := string(key); k != "effort" && k != "format" && !v.IsNull() {
 			t.out.Dropped("output_config." + k)
 		}

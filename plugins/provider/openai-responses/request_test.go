@@ -126,6 +126,7 @@ func TestInput(t *testing.T) {
 			`{"type":"reasoning","summary":[],"encrypted_content":"gAAA"},{"type":"message","role":"assistant","content":[{"type":"output_text","text":"a"}]}`},
 		"reasoning between texts": {`{"role":"assistant","content":[{"type":"text","text":"a"},{"type":"thinking","thinking":"","signature":"oar1:s:1:rE"},{"type":"text","text":"b"}]}`,
 			`{"type":"message","role":"assistant","content":[{"type":"output_text","text":"a"}]},{"type":"reasoning","id":"r","summary":[],"encrypted_content":"E"},{"type":"message","role":"assistant","content":[{"type":"output_text","text":"b"}]}`},
+		"content before its role": {`{"content":[{"text":"a","type":"text"}],"role":"assistant"}`, `{"type":"message","role":"assistant","content":[{"type":"output_text","text":"a"}]}`},
 		"a system message amid": {`{"role":"user","content":"a"},{"role":"system","content":"b"}`,
 			userText(`{"type":"input_text","text":"a"}`) + `,{"type":"message","role":"system","content":[{"type":"input_text","text":"b"}]}`},
 	} {
@@ -178,6 +179,8 @@ func TestRefusals(t *testing.T) {
 		"trained tool":          {``, `{"messages":[],"tools":[{"type":"bash_20250124","name":"bash"}]}`, abi.ErrFeatureUnsupported, "bash_20250124"},
 		"strange choice":        {``, `{"messages":[],"tools":[{"name":"f"}],"tool_choice":{"type":"dice"}}`, abi.ErrFeatureUnsupported, "dice"},
 		"image in system":       {``, `{"messages":[],"system":[{"type":"image"}]}`, abi.ErrFeatureUnsupported, "image in system"},
+		"content twice":         {``, conversation(`{"role":"user","content":"a","content":"b"}`), abi.ErrInvalidRequest, "twice"},
+		"role behind content":   {``, conversation(`{"role":"user","content":"a","role":"assistant"}`), abi.ErrInvalidRequest, "twice"},
 		"no JSON":               {``, `{"messages":`, abi.ErrInvalidRequest, "JSON"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -210,6 +213,7 @@ func TestDropped(t *testing.T) {
 		"server blocks":   {"", assistant(`{"type":"server_tool_use","id":"s","name":"web_search","input":{}},{"type":"web_search_tool_result","tool_use_id":"s","content":[]},{"type":"text","text":"x","citations":[{"type":"web_search_result_location"}]}`), "messages.content.server_tool_use messages.content.web_search_tool_result messages.content.citations"},
 		"tool references": {"", conversation(`{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":[{"type":"tool_reference","tool_name":"f"}]}]}`), "messages.content.tool_reference"},
 		"tool search":     {"", `{"messages":[],"tools":[{"type":"tool_search_tool_regex_20251119","name":"tool_search_tool_regex"}]}`, "tools.tool_search_tool_regex_20251119"},
+		"tools' fields":   {"", `{"messages":[],"tools":[{"name":"f","input_examples":[],"colour":"red","cache_control":null,"shape":null},{"type":"tool_search_x","own":1}]}`, "tools.input_examples tools.tool_search_x tools.colour"},
 		"effort and more": {"", `{"messages":[],"output_config":{"effort":"max","verbosity":"low"},"metadata":{"user_id":null,"team":"x"}}`, "metadata.team output_config.verbosity"},
 		"a format":        {"", `{"messages":[],"output_config":{"format":{"type":"grammar"}}}`, "output_config.format"},
 		"a low limit":     {`{"op":"chat","model":"m","max_tokens":1}`, `{"messages":[]}`, "max_tokens"},

@@ -15,8 +15,8 @@ const (
 // caller is told. Where thinking is wanted the reasoning items are asked for in a form that can be sent back, since a
 // vendor that stores nothing can't look them up.
 func (t *translation) reasoning() {
-	mode := t.in.thinking.Get("type").String()
-	effort := t.in.outputConfig.Get("effort").String()
+	mode := t.in[inThinking].Get("type").String()
+	effort := t.in[inOutputConfig].Get("effort").String()
 	asked := mode == "enabled" || mode == "adaptive"
 	if !t.call.Thinking || !t.opts.reasoning || t.opts.leavesOut("reasoning", t.call.Model) {
 		if asked {
@@ -31,10 +31,10 @@ func (t *translation) reasoning() {
 	case effort != "":
 		effort = knownEffort(effort)
 	case mode == "enabled":
-		effort = effortOf(t.in.thinking.Get("budget_tokens"))
+		effort = effortOf(t.in[inThinking].Get("budget_tokens"))
 	}
 	summary := ""
-	if asked && !t.in.thinking.Get("display").Equal("omitted") {
+	if asked && !t.in[inThinking].Get("display").Equal("omitted") {
 		summary = t.opts.summary
 	}
 	if effort != "" || summary != "" {

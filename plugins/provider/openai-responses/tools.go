@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ainfera-ai/router/sdk"
@@ -10,28 +11,98 @@ import (
 
 // tools writes the tools, in the caller's order, with the choice among them.
 func (t *translation) tools() {
-	n := 0
-	for tool := range t.in.tools.Items() {
-		if !t.wanted(tool) {
+	r := jscan.NewReader(t.in[inTools])
+	if !r.Array() {
+		return
+	}
+	n, strange := 0, false
+	var f toolFields
+	for r.Item() {
+		strange = t.readTool(&r, &f) || strange
+		if !t.wanted(f[toolType].String()) {
 			continue
 		}
+		t.dropFields(&f)
 		if n++; n == 1 {
 			t.b = append(jwrite.AppendKey(t.b, "tools"), '[')
 		}
-		t.tool(tool)
+		t.tool(&f)
 	}
-	if n == 0 {
-		return
+	if strange {
+		t.strangeFields()
 	}
-	t.b = append(t.b, ']')
-	t.toolChoice()
+	if n > 0 {
+		t.b = append(t.b, ']')
+		t.toolChoice()
+	}
+}
+
+// toolFields are the fields of a tool that matter.
+type toolFields [len(toolKeys)]jscan.Value
+
+var toolKeys = [...]string{"type", "name", "description", "input_schema", "strict", "defer_loading", "eager_input_streaming",
+	"cache_control", "input_examples", "allowed_callers"}
+
+const (
+	toolType = iota
+	toolName
+	toolDescription
+	toolSchema
+	toolStrict
+	toolDefer
+	toolEager
+	toolDropped // this and all that follow
+)
+
+// readTool reads the tool that comes next, and reports whether it has fields that nobody has heard of.
+func (t *translation) readTool(r *jscan.Reader, f *toolFields) (strange bool) {
+	*f = toolFields{}
+	if !r.Object() {
+		r.Value()
+		return false
+	}
+	for likely := 0; ; {
+		n, more := r.Field(toolKeys[:], likely)
+		if !more {
+			return strange
+		}
+		v := r.Value()
+		if n < 0 {
+			strange = true
+			continue
+		}
+		f[n], likely = v, n+1
+	}
+}
+
+// dropFields lists what of a tool has no place here.
+func (t *translation) dropFields(f *toolFields) {
+	for n := toolDropped; n < len(f); n++ {
+		if !f[n].IsNull() {
+			t.out.Dropped("tools." + toolKeys[n])
+		}
+	}
+}
+
+// strangeFields lists the fields of tools that nobody has heard of. They take a second walk, since a Reader knows no other
+// names.
+func (t *translation) strangeFields() {
+	for tool := range t.in[inTools].Items() {
+		if kind := tool.Get("type").String(); kind != "" && kind != "custom" {
+			continue
+		}
+		for key, v := range tool.Fields() {
+			if !slices.Contains(toolKeys[:], string(key)) && !v.IsNull() {
+				t.out.Dropped("tools." + string(key))
+			}
+		}
+	}
 }
 
 // wanted sorts out the tools that are not the caller's own. Anthropic runs some itself and has trained its models on
 // the schema of others, so a model of another vendor can serve neither; only the search among tools may go, since all
 // of them are given anyway.
-func (t *translation) wanted(tool jscan.Value) bool {
-	kind := tool.Get("type").String()
+func (t *translation) wanted(kind string) bool {
 	switch {
 	case kind == "" || kind == "custom":
 		return true
@@ -45,34 +116,17 @@ func (t *translation) wanted(tool jscan.Value) bool {
 
 // tool writes a tool. strict is always written, since the vendor takes its absence for true, and would refuse or rewrite
 // most schemas.
-func (t *translation) tool(v jscan.Value) {
-	var name, description, schema, strict jscan.Value
-	for key, f := range v.Fields() {
-		switch string(key) {
-		case "name":
-			name = f
-		case "description":
-			description = f
-		case "input_schema":
-			schema = f
-		case "strict":
-			strict = f
-		case "type", "defer_loading", "eager_input_streaming":
-		default:
-			if !f.IsNull() {
-				t.out.Dropped("tools." + string(key))
-			}
-		}
-	}
+func (t *translation) tool(f *toolFields) {
 	t.b = append(jwrite.AppendComma(t.b), `{"type":"function","name":`...)
-	t.b = jwrite.AppendString(t.b, t.names.short(name.String()))
-	if description.Kind() == jscan.String {
-		t.b = append(jwrite.AppendKey(t.b, "description"), description...)
+	t.b = jwrite.AppendString(t.b, t.names.short(f[toolName].String()))
+	if f[toolDescription].Kind() == jscan.String {
+		t.b = append(jwrite.AppendKey(t.b, "description"), f[toolDescription]...)
 	}
-	t.b = appendSchema(jwrite.AppendKey(t.b, "parameters"), schema)
+	t.b = appendSchema(jwrite.AppendKey(t.b, "parameters"), f[toolSchema])
+	strict := f[toolStrict].Bool()
 	if !t.opts.leavesOut("strict", t.call.Model) {
-		t.b = jwrite.AppendBool(jwrite.AppendKey(t.b, "strict"), strict.Bool())
-	} else if strict.Bool() {
+		t.b = jwrite.AppendBool(jwrite.AppendKey(t.b, "strict"), strict)
+	} else if strict {
 		t.out.Dropped("tools.strict")
 	}
 	t.b = append(t.b, '}')
@@ -80,18 +134,20 @@ func (t *translation) tool(v jscan.Value) {
 
 // appendSchema copies a schema. OpenAI refuses an object without properties, which Anthropic takes.
 func appendSchema(b []byte, schema jscan.Value) []byte {
-	if schema.Kind() != jscan.Object || schema.Len() == 0 {
-		return append(b, `{"type":"object","properties":{}}`...)
-	}
-	if schema.Get("properties") != nil || schema.Get("$ref") != nil {
+	var f [2]jscan.Value
+	schema.Pick(f[:], "properties", "$ref")
+	if f[0] != nil || f[1] != nil {
 		return append(b, schema...)
+	}
+	if schema.Len() == 0 || schema.Kind() != jscan.Object {
+		return append(b, `{"type":"object","properties":{}}`...)
 	}
 	b = append(b, schema[:len(schema)-1]...)
 	return append(b, `,"properties":{}}`...)
 }
 
 func (t *translation) toolChoice() {
-	c := t.in.toolChoice
+	c := t.in[inToolChoice]
 	switch kind := c.Get("type").String(); kind {
 	case "":
 	case "auto", "none", "any":
