@@ -1,0 +1,123 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/ainfera-ai/router/sdk"
+	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/ainfera-ai/router/sdk/jwrite"
+)
+
+// A thought is a reasoning item that waits for what follows it.
+type thought struct {
+	proof proof
+	text  jscan.Value
+}
+
+// assistant writes an assistant's turn: its text as messages, its calls and its reasoning as items of their own. The
+// vendor refuses a reasoning item that nothing follows, which is what is left of an answer that was cut short; it goes.
+func (t *translation) assistant(r *jscan.Reader) {
+	t.thought = t.thought[:0]
+	open := false
+	var f block
+	for r.Item() {
+		r.Pick(f[:], blockKeys[:]...)
+		t.dropCacheControl(f[blockCacheControl])
+		kind := f[blockType].String()
+		if kind == "text" && len(f[blockText]) <= 2 {
+			continue
+		}
+		if open && kind != "text" {
+			t.endMessage()
+			open = false
+		}
+		switch kind {
+		case "text":
+			t.dropCitations(f[blockCitations])
+			t.thoughts()
+			if !open {
+				t.message("assistant")
+				open = true
+			}
+			t.text("output_text", f[blockText])
+		case "tool_use":
+			t.thoughts()
+			t.functionCall(f[blockID].String(), f[blockName].String(), f[blockInput])
+		case "thinking":
+			t.remember(kind, f[blockSignature], f[blockThinking])
+		case "redacted_thinking":
+			t.remember(kind, f[blockData], nil)
+		default:
+			t.serverBlock(kind)
+		}
+	}
+	if open {
+		t.endMessage()
+	}
+	if len(t.thought) > 0 {
+		t.out.Dropped("messages.content.thinking")
+	}
+}
+
+// remember keeps a block of thinking if it is one of this vendor's, for this model.
+func (t *translation) remember(kind string, signature, text jscan.Value) {
+	if p, ok := readProof(signature.String()); ok && t.call.Thinking && t.opts.reasoning {
+		t.thought = append(t.thought, thought{p, text})
+		return
+	}
+	t.out.Dropped("messages.content." + kind)
+}
+
+// thoughts writes the reasoning items that wait.
+func (t *translation) thoughts() {
+	for _, th := range t.thought {
+		t.b = append(jwrite.AppendComma(t.b), `{"type":"reasoning"`...)
+		if th.proof.id != "" {
+			t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "id"), th.proof.id)
+		}
+		t.b = append(t.b, `,"summary":[`...)
+		said := len(th.text) > 2
+		if said && th.proof.text == textSummary {
+			t.text("summary_text", th.text)
+		}
+		t.b = append(t.b, ']')
+		if said && th.proof.text == textContent {
+			t.b = append(jwrite.AppendKey(t.b, "content"), '[')
+			t.text("reasoning_text", th.text)
+			t.b = append(t.b, ']')
+		}
+		if th.proof.encrypted != "" {
+			t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "encrypted_content"), th.proof.encrypted)
+		}
+		t.b = append(t.b, '}')
+	}
+	t.thought = t.thought[:0]
+}
+
+// functionCall writes a call of the history. Its arguments are JSON in a string.
+func (t *translation) functionCall(id, name string, input jscan.Value) {
+	if input.Kind() != jscan.Object {
+		input = jscan.Value("{}")
+	}
+	t.b = jwrite.AppendString(append(jwrite.AppendComma(t.b), `{"type":"function_call","call_id":`...), callID(id))
+	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "name"), t.names.short(name))
+	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "arguments"), []byte(input))
+	t.b = append(t.b, '}')
+}
+
+// serverBlocks are what Anthropic's own tools left in a conversation that Anthropic served before. The text that it
+// wrote with their help stays.
+var serverBlocks = []string{
+	"server_tool_use", "web_search_tool_result", "web_fetch_tool_result", "code_execution_tool_result",
+	"bash_code_execution_tool_result", "text_editor_code_execution_tool_result", "tool_search_tool_result",
+	"mcp_tool_use", "mcp_tool_result", "compaction", "advisor_tool_result",
+}
+
+// serverBlock leaves such a block out, and refuses any other.
+func (t *translation) serverBlock(kind string) {
+	if slices.Contains(serverBlocks, kind) {
+		t.out.Dropped("messages.content." + kind)
+		return
+	}
+	t.refuse(sdk.Unsupported("blocks of type " + kind + " can't be carried to this vendor"))
+}
