@@ -43,20 +43,28 @@ func (s *stream) end(v jscan.Value, said string, out *sdk.Events) {
 }
 
 // output reads the items of a whole response. Where they have been streamed it adds what their own ends, had they come,
-// would have.
+// would have said, and the items that were left out. Those are told by their number of a kind: not every vendor counts in
+// the list as it did in the stream.
 func (s *stream) output(list jscan.Value, out *sdk.Events) {
-	streamed, index := len(s.items) > 0, int64(0)
+	var streamed, listed [itemKindsEnd]int
+	for _, it := range s.items {
+		streamed[it.kind]++
+	}
+	index := int64(-1)
 	for v := range list.Items() {
+		index++
 		var f itemFields
 		v.Pick(f[:], itemKeys[:]...)
 		kind := itemKinds[f[itemType].String()]
-		switch it := s.at(index); {
-		case !streamed:
-			s.complete(s.add(&item{index: index, id: f[itemID].String(), kind: kind}, out), &f, out)
-		case it != nil && it.kind == kind && !it.done:
-			s.complete(it, &f, out)
+		listed[kind]++
+		it := s.at(index)
+		switch {
+		case listed[kind] > streamed[kind]:
+			it = s.add(&item{index: index, id: f[itemID].String(), kind: kind}, out)
+		case it == nil, it.kind != kind, it.done:
+			continue
 		}
-		index++
+		s.complete(it, &f, out)
 	}
 }
 

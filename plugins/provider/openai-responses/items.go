@@ -23,6 +23,7 @@ const (
 	itemMessage
 	itemReasoning
 	itemCall
+	itemKindsEnd
 )
 
 var itemKinds = map[string]itemKind{"message": itemMessage, "reasoning": itemReasoning, "function_call": itemCall}

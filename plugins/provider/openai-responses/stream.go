@@ -132,20 +132,24 @@ func (s *stream) rare(kind string, f sdk.Frame, e *event, out *sdk.Events) {
 	case "error", "response.error":
 		s.broken(f.Data, out)
 	default:
-		s.unknown(f.Data, e, out)
+		s.unknown(f, e, out)
 	}
 }
 
 // unknown reads an event of no type that is known: an error of some other shape, a response that is not wrapped in an
 // event, or nothing to us. What belongs to an item that was skipped was counted with that.
-func (s *stream) unknown(data []byte, e *event, out *sdk.Events) {
-	if len(e[eventType]) <= 2 || !e[eventError].IsNull() {
-		if e[eventObject].Equal("response") {
-			s.end(data, "", out)
-			return
-		}
-		if f, ok := failure.Find(data); ok {
-			s.fail(f, out)
+func (s *stream) unknown(f sdk.Frame, e *event, out *sdk.Events) {
+	switch {
+	case string(f.Event) == "error":
+		s.broken(f.Data, out)
+		return
+	case len(e[eventType]) > 2 && e[eventError].IsNull():
+	case e[eventObject].Equal("response"):
+		s.end(f.Data, "", out)
+		return
+	default:
+		if bad, ok := failure.Find(f.Data); ok {
+			s.fail(bad, out)
 			return
 		}
 	}
