@@ -184,6 +184,24 @@ func TestKeyIsFreeAfterAFailure(t *testing.T) {
 	r.clean()
 }
 
+// So it is after a panic, which is kept to its call.
+func TestKeyIsFreeAfterAPanic(t *testing.T) {
+	r := newRig(t)
+	r.vendors(false)
+	r.guests["t"].panics = "hello"
+	resp, text := r.post(ask("t1", false), idempotencyKey, "k")
+	if resp.StatusCode != 500 {
+		t.Fatalf("got %d %s", resp.StatusCode, text)
+	}
+	r.server.Wait()
+	r.guests["t"].panics = ""
+	resp, text = r.post(ask("t1", false), idempotencyKey, "k")
+	if resp.StatusCode != 200 || resp.Header.Get("X-Ainfera-Replayed") != "" {
+		t.Errorf("got %d %v %s, want a call of its own", resp.StatusCode, resp.Header, text)
+	}
+	r.clean()
+}
+
 // A caller that leaves in mid-stream leaves the key free, too.
 func TestKeyIsFreeWhenItsCallerLeaves(t *testing.T) {
 	r := newRig(t)
