@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -266,21 +267,23 @@ func TestResponsesFailures(t *testing.T) {
 // nothing has been sent to the caller yet, and another model answers.
 func TestResponsesFallsOver(t *testing.T) {
 	const created = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r1\",\"status\":\"in_progress\",\"output\":[]}}\n\n"
-	for name, failure := range map[string]string{
+	var failure atomic.Value
+	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.Copy(io.Discard, req.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, created)
+		w.(http.Flusher).Flush()
+		fmt.Fprint(w, failure.Load())
+	}))
+	defer vendor.Close()
+	r := start(t, catalogue, fmt.Sprintf(responsesTier, guest(t, "./plugins/provider/openai-responses"), vendor.URL))
+	for name, said := range map[string]string{
 		"Error":  "event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"over capacity\"}\n\n",
 		"Failed": "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"status\":\"failed\",\"error\":{\"code\":\"server_error\",\"message\":\"over capacity\"}}}\n\n",
 		"Ended":  "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-				_, _ = io.Copy(io.Discard, req.Body)
-				w.Header().Set("Content-Type", "text/event-stream")
-				fmt.Fprint(w, created)
-				w.(http.Flusher).Flush()
-				fmt.Fprint(w, failure)
-			}))
-			defer vendor.Close()
-			r := start(t, catalogue, fmt.Sprintf(responsesTier, guest(t, "./plugins/provider/openai-responses"), vendor.URL))
+			failure.Store(said)
 			resp, body := r.message(fmt.Sprintf(hello, "ainfera-inference", true, "there"), "x-ainfera-min-quality", floor)
 			if resp.StatusCode != 200 || resp.Header.Get("x-ainfera-model") != "o-think" {
 				t.Fatalf("status %d by %s: %s", resp.StatusCode, resp.Header.Get("x-ainfera-model"), body)
@@ -289,13 +292,14 @@ func TestResponsesFallsOver(t *testing.T) {
 			if row[0] != "2" {
 				t.Errorf("attempts: %v", row)
 			}
-			r.clean()
 		})
 	}
+	r.clean()
 }
 
-// TestResponsesImages sends an image that the guest never sees, and a document.
-func TestResponsesImages(t *testing.T) {
+// TestResponsesImagesAndCount sends an image that the guest never sees and a document, and has the vendor count: what it
+// says is what it asks for.
+func TestResponsesImagesAndCount(t *testing.T) {
 	r, sim := startResponses(t)
 	image := "iVBORw0KGgo" + strings.Repeat("A", 200_000) + "="
 	resp, body := r.message(`{"model":"r-think","max_tokens":300,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"` + image + `"}},` +
@@ -306,22 +310,17 @@ func TestResponsesImages(t *testing.T) {
 	if sent := sim.Calls()[0].Body; !bytes.Contains(sent, []byte(`"image_url":"data:image/png;base64,`+image+`"`)) {
 		t.Errorf("sent %.300s", sent)
 	}
-	r.clean()
-}
-
-// TestResponsesCount: the vendor counts, and what it says is what it asks for.
-func TestResponsesCount(t *testing.T) {
-	r, _ := startResponses(t)
 	const more = `"system":"Be brief.","messages":[{"role":"user","content":"Count me."}]}`
-	resp := r.post("/v1/messages/count_tokens", `{"model":"r-think",`+more)
+	resp = r.post("/v1/messages/count_tokens", `{"model":"r-think",`+more)
 	count, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != 200 || resp.Header.Get("x-ainfera-estimated") != "" {
 		t.Fatalf("got %d %v %s", resp.StatusCode, err, count)
 	}
-	_, body := r.message(`{"model":"r-think","max_tokens":100,` + more)
+	_, body = r.message(`{"model":"r-think","max_tokens":100,` + more)
 	if got, want := gjson.GetBytes(count, "input_tokens").Int(), gjson.Get(body, "usage.input_tokens").Int(); got != want || got == 0 {
 		t.Errorf("counted %d, the call says %d", got, want)
 	}
+	r.clean()
 }
 
 // TestResponsesSimulated serves the built-in simulated vendor, by the URL that a configuration names it by.

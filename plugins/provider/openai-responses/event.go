@@ -8,7 +8,7 @@ type event [len(eventKeys)]jscan.Value
 // eventKeys are listed in OpenAI's order of a delta's, with those that don't matter, so that each is found where it is
 // expected. Any other order is read as well.
 var eventKeys = [...]string{"type", "content_index", "delta", "item_id", "logprobs", "obfuscation", "output_index", "sequence_number",
-	"summary_index", "item", "response", "arguments", "text", "refusal", "name", "error", "object"}
+	"summary_index", "item", "response", "arguments", "name", "error", "object"}
 
 const (
 	eventType = iota
@@ -23,8 +23,6 @@ const (
 	eventItem
 	eventResponse
 	eventArguments
-	eventText
-	eventRefusal
 	eventName
 	eventError
 	eventObject
@@ -60,12 +58,11 @@ const (
 type response [len(responseKeys)]jscan.Value
 
 // itemKeys are the fields of an output item that matter, whatever its type.
-var itemKeys = [...]string{"id", "type", "status", "content", "summary", "encrypted_content", "arguments", "call_id", "name"}
+var itemKeys = [...]string{"id", "type", "content", "summary", "encrypted_content", "arguments", "call_id", "name"}
 
 const (
 	itemID = iota
 	itemType
-	itemStatus
 	itemContent
 	itemSummary
 	itemEncrypted
