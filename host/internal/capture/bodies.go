@@ -54,9 +54,13 @@ func (b *Books) sweepBodies(ctx context.Context) (int64, error) {
 // for a moment, so that the work must bear being done twice.
 func (b *Books) leads(ctx context.Context) (bool, error) {
 	eldest := ""
-	err := b.db.NewSelect().Model((*schema.Host)(nil)).ColumnExpr("coalesce(min(id), '')").
-		Where("lease_until > ?", b.instant(b.config.Now())).Scan(ctx, &eldest)
-	if err != nil {
+	query := b.db.NewSelect().Model((*schema.Host)(nil)).ColumnExpr("coalesce(min(id), '')")
+	if _, ok := sqlitePath(b.config.DSN); ok {
+		query = query.Where("lease_until > ?", b.instant(b.config.Now()))
+	} else {
+		query = query.Where("lease_until > now()") // the store's clock, as upsertHost has it
+	}
+	if err := query.Scan(ctx, &eldest); err != nil {
 		return false, fmt.Errorf("find the eldest host: %w", err)
 	}
 	return eldest == b.host.id, nil

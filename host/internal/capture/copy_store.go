@@ -157,10 +157,10 @@ func (s *copyStore) scrubbed(step string, err error) error {
 	return scrub(err, s.secret)
 }
 
-// noHosts refuses a store of which a server has a lease. A server that was killed has its own for up to a minute.
+// noHosts refuses a store, PostgreSQL, of which a server has a lease. A server that was killed has its own for up to a minute.
 func (s *copyStore) noHosts(ctx context.Context) error {
 	var ids []string
-	err := s.conn.NewSelect().Table("hosts").Column("id").Where("lease_until > ?", time.Now().UTC()).Scan(ctx, &ids)
+	err := s.conn.NewSelect().Table("hosts").Column("id").Where("lease_until > now()").Scan(ctx, &ids)
 	if err != nil {
 		return fmt.Errorf("look for servers: %w", err)
 	}
