@@ -3,6 +3,8 @@
 // Three processes are measured apart: simulated vendors, the proxy, and bin/ainfera, so that the CPU of each is what the
 // kernel says of its process. The load comes from this one. Figures are ratios, since a shared machine is never twice as
 // fast; the absolutes stand beside them for scale. Linux only: CPU time is read from /proc.
+//
+// "bench store" fills a store and times what is asked of a grown one.
 package main
 
 import (
@@ -56,7 +58,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	var err error
+	if flag.Arg(0) == "store" {
+		*role = "store"
+	}
 	switch *role {
+	case "store":
+		err = storeBench(ctx, flag.Args()[1:])
 	case "vendor":
 		err = vendor(ctx)
 	case "proxy":
