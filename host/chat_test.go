@@ -191,6 +191,11 @@ func TestChatErrors(t *testing.T) {
 	ask := func(model, text string) sdk.ChatCompletionNewParams {
 		return sdk.ChatCompletionNewParams{Model: model, Messages: []sdk.ChatCompletionMessageParamUnion{sdk.UserMessage(text)}}
 	}
+	c := openaiClient(r)
+	list, err := c.Models.List(t.Context())
+	if err != nil || len(list.Data) == 0 || list.Data[0].ID != "ainfera-inference" || list.Data[0].OwnedBy == "" {
+		t.Errorf("models: %+v, %v", list, err)
+	}
 	many := ask("ainfera-inference", "x")
 	many.N = sdk.Int(2)
 	for _, tc := range []struct {

@@ -80,7 +80,7 @@ func NewStream(a Answer) *Stream {
 }
 
 // Feed appends the chunks that frames make. Frames are whole, and follow each other as the grammar says. An error is a
-// *messages.GrammarError: what came before it is appended.
+// *messages.GrammarError, or the framer's of a frame that is too large: what came before it is appended.
 func (s *Stream) Feed(dst, frames []byte) ([]byte, error) {
 	s.out = dst
 	err := s.frames.Feed(frames, s.each)

@@ -330,6 +330,21 @@ func (r *rig) post(body string, header ...string) (*http.Response, string) {
 	return resp, string(b)
 }
 
+// do sends a request and reads the answer.
+func (r *rig) do(req *http.Request) (*http.Response, string) {
+	r.t.Helper()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return resp, string(b)
+}
+
 // begin is post up to the response's head.
 func (r *rig) begin(ctx context.Context, body string, header ...string) *http.Response {
 	r.t.Helper()

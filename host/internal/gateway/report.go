@@ -30,7 +30,7 @@ func (c *call) report() {
 		if c.sent {
 			m.Status = http.StatusOK
 		}
-	case c.free:
+	case c.free && c.sent:
 	case c.done.Status == schema.StatusCancelledClient, c.booked == nil:
 		m.Status = 0
 	}

@@ -150,6 +150,7 @@ func (s *Server) routes() *mux.Router {
 	m := mux.NewRouter().UseEncodedPath().SkipClean(true) // a cleaned path would be answered by a redirect
 	m.HandleFunc("/", s.root).Methods(http.MethodGet)
 	m.HandleFunc("/health", s.health).Methods(http.MethodGet)
+	m.HandleFunc("/openapi.json", s.openapi).Methods(http.MethodGet)
 	m.HandleFunc("/v1/messages", s.calls(anthropic{})).Methods(http.MethodPost)
 	m.HandleFunc("/v1/messages/count_tokens", s.handle(anthropic{}, (*call).count)).Methods(http.MethodPost)
 	m.HandleFunc("/v1/chat/completions", s.calls(openai{})).Methods(http.MethodPost)
@@ -234,7 +235,7 @@ func (s *Server) head(w http.ResponseWriter) {
 }
 
 func (s *Server) root(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, []byte(`{"service":"Ainfera API","endpoints":["POST /v1/messages","GET /v1/models","GET /v1/providers","GET /health"]}`))
+	writeJSON(w, []byte(`{"service":"Ainfera API","documentation":"/openapi.json","endpoints":["POST /v1/messages","POST /v1/messages/count_tokens","POST /v1/chat/completions","POST /v1/inference","GET /v1/models","GET /v1/providers","GET /health"]}`))
 }
 
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
