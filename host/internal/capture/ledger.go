@@ -65,7 +65,7 @@ type ledgerCheck struct {
 
 func checkLedger(ctx context.Context, db bun.IDB, found func(proof.Finding)) (LedgerReport, error) {
 	c := &ledgerCheck{tell: found}
-	wallets := &walletWalk{ledgerCheck: c}
+	wallets, calls := &walletWalk{ledgerCheck: c}, &callWalk{ledgerCheck: c}
 	for _, walk := range []struct {
 		what  string
 		query string
@@ -74,7 +74,7 @@ func checkLedger(ctx context.Context, db bun.IDB, found func(proof.Finding)) (Le
 		{"wallets", entriesQuery, wallets.row},
 		{"wallets without entries", emptyWalletsQuery, c.emptyWallet},
 		{"entries without a call", loneEntriesQuery, c.loneEntry},
-		{"calls", callsQuery, c.call},
+		{"calls", callsQuery, calls.row},
 		{"days", daysQuery(db), c.day},
 		{"the vendors' cost", vendorQuery, c.vendor},
 	} {
@@ -82,6 +82,7 @@ func checkLedger(ctx context.Context, db bun.IDB, found func(proof.Finding)) (Le
 			return c.report, fmt.Errorf("%s: %w", walk.what, err)
 		}
 		wallets.end()
+		calls.end()
 	}
 	return c.report, nil
 }
@@ -201,7 +202,8 @@ func (c *ledgerCheck) loneEntry(rows *sql.Rows) error {
 	return nil
 }
 
-// daysQuery sets each day's counters beside what its calls' entries say. A call counts to the day on which it began.
+// daysQuery sets each day's counters beside what its calls' entries say. A call counts to the day on which it began. The
+// entries are looked up call by call: grouped first, they would be laid out beside the store a second time.
 func daysQuery(db bun.IDB) string {
 	day := "substr(i.created_at, 1, 10)"
 	if db.Dialect().Name() == dialect.PG {
@@ -211,11 +213,10 @@ func daysQuery(db bun.IDB) string {
 		CAST(sum(was_held) AS bigint) FROM (
 			SELECT agent_id, day, spent_micro_usd AS spent, held_micro_usd AS held, 0 AS was_spent, 0 AS was_held FROM daily_spend
 			UNION ALL
-			SELECT i.agent_id, ` + day + `, 0, 0,
-				CASE WHEN i.status = 'pending' THEN 0 ELSE i.uncollected_micro_usd - coalesce(e.total, 0) END,
-				CASE WHEN i.status = 'pending' THEN -coalesce(e.total, 0) ELSE 0 END
-			FROM inferences i LEFT JOIN (SELECT inference_id, sum(amount_micro_usd) AS total FROM ledger_entries
-				WHERE inference_id IS NOT NULL GROUP BY inference_id) e ON e.inference_id = i.id
+			SELECT agent_id, day, 0, 0, CASE WHEN status = 'pending' THEN 0 ELSE uncollected_micro_usd - total END,
+				CASE WHEN status = 'pending' THEN -total ELSE 0 END
+			FROM (SELECT i.agent_id, ` + day + ` AS day, i.status, i.uncollected_micro_usd, coalesce((SELECT sum(l.amount_micro_usd)
+				FROM ledger_entries l WHERE l.inference_id = i.id), 0) AS total FROM inferences i) AS c
 		) AS d GROUP BY agent_id, day`
 }
 

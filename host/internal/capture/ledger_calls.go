@@ -10,19 +10,10 @@ import (
 	"github.com/ainfera-ai/router/schema"
 )
 
-// callsQuery is every call with what its entries come to, by kind.
+// callsQuery is every call's entries, call by call, and a call without entries once.
 const callsQuery = `SELECT i.id, i.agent_id, i.status, i.hold_micro_usd, i.cost_micro_usd, i.uncollected_micro_usd,
-	coalesce(e.held, 0), coalesce(e.settles, 0), coalesce(e.refunds, 0), coalesce(e.released, 0),
-	coalesce(e.corrections, 0), coalesce(e.corrected, 0), coalesce(e.left_over, 0)
-	FROM inferences i LEFT JOIN (SELECT inference_id,
-		CAST(sum(CASE WHEN kind = 'hold' THEN -amount_micro_usd ELSE 0 END) AS bigint) AS held,
-		sum(CASE WHEN kind = 'settle' THEN 1 ELSE 0 END) AS settles,
-		sum(CASE WHEN kind = 'refund' THEN 1 ELSE 0 END) AS refunds,
-		CAST(sum(CASE WHEN kind IN ('settle', 'refund') THEN amount_micro_usd ELSE 0 END) AS bigint) AS released,
-		sum(CASE WHEN kind = 'correction' THEN 1 ELSE 0 END) AS corrections,
-		CAST(sum(CASE WHEN kind = 'correction' THEN amount_micro_usd ELSE 0 END) AS bigint) AS corrected,
-		min(CASE WHEN kind IN ('settle', 'correction') THEN balance_after_micro_usd END) AS left_over
-		FROM ledger_entries WHERE inference_id IS NOT NULL GROUP BY inference_id) e ON e.inference_id = i.id`
+	coalesce(l.kind, ''), coalesce(l.amount_micro_usd, 0), coalesce(l.balance_after_micro_usd, 0)
+	FROM inferences i LEFT JOIN ledger_entries l ON l.inference_id = i.id ORDER BY i.id`
 
 // A callMoney is one call and what its entries come to.
 type callMoney struct {
@@ -36,26 +27,58 @@ type callMoney struct {
 	expected, got, whatBroken string
 }
 
-func (c *ledgerCheck) call(rows *sql.Rows) error {
+// A callWalk adds each call's entries up.
+type callWalk struct {
+	*ledgerCheck
+	m callMoney
+}
+
+func (w *callWalk) row(rows *sql.Rows) error {
 	var m callMoney
-	err := rows.Scan(&m.id, &m.agentID, &m.status, &m.hold, &m.cost, &m.uncollected, &m.held, &m.settles, &m.refunds,
-		&m.released, &m.corrections, &m.corrected, &m.leftOver)
-	if err != nil {
+	var kind string
+	var amount, after int64
+	if err := rows.Scan(&m.id, &m.agentID, &m.status, &m.hold, &m.cost, &m.uncollected, &kind, &amount, &after); err != nil {
 		return err
 	}
-	c.report.Inferences++
-	c.report.CostMicroUSD += m.cost
-	c.report.UncollectedMicroUSD += m.uncollected
+	if m.id != w.m.id {
+		w.end()
+		w.m = m
+	}
+	w.m.add(kind, amount, after)
+	return nil
+}
+
+func (m *callMoney) add(kind string, amount, after int64) {
+	switch kind {
+	case schema.LedgerHold:
+		m.held -= amount
+	case schema.LedgerSettle:
+		m.settles, m.released, m.leftOver = m.settles+1, m.released+amount, after
+	case schema.LedgerRefund:
+		m.refunds, m.released = m.refunds+1, m.released+amount
+	case schema.LedgerCorrection:
+		m.corrections, m.corrected, m.leftOver = m.corrections+1, m.corrected+amount, after
+	}
+}
+
+// end judges the call whose last entry was read, once.
+func (w *callWalk) end() {
+	m := &w.m
+	if m.id == "" {
+		return
+	}
+	w.report.Inferences++
+	w.report.CostMicroUSD += m.cost
+	w.report.UncollectedMicroUSD += m.uncollected
 	judge := m.ended
 	if m.status == schema.StatusPending {
-		c.report.OpenCalls++
+		w.report.OpenCalls++
 		judge = m.open
 	}
-	if judge() {
-		return nil
+	if !judge() {
+		w.found(proof.Finding{AgentID: m.agentID, InferenceID: m.id}, m.whatBroken, m.expected, m.got)
 	}
-	c.found(proof.Finding{AgentID: m.agentID, InferenceID: m.id}, m.whatBroken, m.expected, m.got)
-	return nil
+	w.m = callMoney{}
 }
 
 // debited is what the agent really paid.
