@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -61,21 +60,23 @@ func (b *Books) RotateKey(ctx context.Context) (Rotation, error) {
 	} else if !errors.Is(err, errLocked) {
 		return r, err
 	}
-	r.Waiting, err = stillThere(ctx, next)
+	r.Waiting, err = b.stillSigns(ctx, old.KeyID())
 	return r, err
 }
 
-// stillThere waits for a file to go, for a while, and reports whether it is still there then.
-func stillThere(ctx context.Context, path string) (bool, error) {
+// stillSigns waits for the running host to retire a key, for a while, and reports whether it has not.
+func (b *Books) stillSigns(ctx context.Context, id string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, rotateWait)
 	defer cancel()
 	tick := time.NewTicker(rotatePoll)
 	defer tick.Stop()
 	for {
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		retired, err := b.db.NewSelect().Model((*schema.SigningKey)(nil)).Where("g.id = ? AND g.retired_at IS NOT NULL", id).Exists(ctx)
+		switch {
+		case retired:
 			return false, nil
-		} else if err != nil {
-			return true, err
+		case err != nil && ctx.Err() == nil:
+			return true, fmt.Errorf("look whether the host has taken the key: %w", err)
 		}
 		select {
 		case <-ctx.Done():
