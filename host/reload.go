@@ -247,6 +247,7 @@ func fixed(old, now *config.Config) error {
 	hidden(now.Store.Pos("dsn"), "store: dsn", old.Store.DSN == now.Store.DSN)
 	refuse(now.Store.Pos("dir"), "store: dir", old.Store.Dir, now.Store.Dir)
 	refuse(now.Store.Pos("keep_bodies"), "store: keep_bodies", fmt.Sprint(old.Store.KeepBodies), fmt.Sprint(now.Store.KeepBodies))
+	refuse(now.Audit.Pos("root_interval"), "audit: root_interval", fmt.Sprint(old.Audit.RootInterval), fmt.Sprint(now.Audit.RootInterval))
 	refuse(now.Log.Pos("format"), "log: format", old.Log.Format, now.Log.Format)
 	return errors.Join(errs...)
 }

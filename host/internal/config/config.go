@@ -74,6 +74,8 @@ type Audit struct {
 	// RootInterval is how often a root over all chains is signed and published, by one host of the fleet, when a chain has
 	// moved. Defaults to one minute.
 	RootInterval time.Duration
+
+	located
 }
 
 // Limits bounds a call. All are above zero.

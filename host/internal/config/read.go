@@ -91,7 +91,7 @@ func (d *decoder) store(b *hcl.Block, s *Store, dir *string) {
 }
 
 func (d *decoder) audit(b *hcl.Block, a *Audit) {
-	d.body(b.Body, "audit", nil, fields{"root_interval": duration(&a.RootInterval)}, nil)
+	d.body(b.Body, "audit", &a.located, fields{"root_interval": duration(&a.RootInterval)}, nil)
 }
 
 func (d *decoder) limits(b *hcl.Block, l *Limits) {
