@@ -3,6 +3,7 @@ package main
 import (
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -107,6 +108,8 @@ func TestProofsOfARunningServer(t *testing.T) {
 				t.Errorf("a key that is not known: %d, %s", status, out)
 			}
 
+			r.provesItself(resp.Header.Get("X-Ainfera-Agent-Id"), kept)
+
 			receiptFile := r.save("receipt.json", []byte(r.passes("receipt", "show", receipt)))
 			r.passes("receipt", "verify", receiptFile)
 			r.passes("receipt", "verify", receiptFile, "--keys", keyFile)
@@ -115,6 +118,28 @@ func TestProofsOfARunningServer(t *testing.T) {
 				t.Errorf("stopped with status %d", status)
 			}
 		})
+	}
+}
+
+// provesItself asks as the agent for its own chain's proof under a root.
+func (r *running) provesItself(agent string, root proof.Root) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), "GET", fmt.Sprintf("%s/v1/audit/%s/proof?root=%d", r.url, agent, root.RootSeq), nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+r.key)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var i proof.Inclusion
+	if err := json.NewDecoder(resp.Body).Decode(&i); err != nil || resp.StatusCode != http.StatusOK {
+		r.t.Fatalf("got %d, %v", resp.StatusCode, err)
+	}
+	if err := i.Verify(); err != nil || i.RootHash != root.RootHash || i.AgentID != agent {
+		r.t.Errorf("got %+v, %v, want a proof under %s", i, err, root.RootHash)
 	}
 }
 

@@ -73,7 +73,7 @@ func plain(body string) string {
 // TestWhoMaySee visits every endpoint as everybody: a key of the tenant's sees what is the tenant's, the operator sees all,
 // and to anybody else what is there is as what is not.
 func TestWhoMaySee(t *testing.T) {
-	w := newTown(t, func(c *Config) { c.Signup = true })
+	w := newTown(t, func(c *Config) { c.Signup, c.Proofs = true, &publisher{} })
 	const missing = "019a0000-0000-7000-8000-000000000000"
 	capsBody := `{"daily_cap_usd":"50"}`
 	endpoints := []struct {
@@ -87,6 +87,7 @@ func TestWhoMaySee(t *testing.T) {
 		{"GET", "/v1/ledger/%s", w.agent.ID, "", w.agent.ID},
 		{"GET", "/v1/audit/%s", w.agent.ID, "", w.agent.ID},
 		{"GET", "/v1/audit/%s/verify", w.agent.ID, "", w.agent.ID + " true"},
+		{"GET", "/v1/audit/%s/proof", w.agent.ID, "", w.agent.ID},
 		{"GET", "/v1/inferences/%s", w.inference, "", w.inference + " succeeded v1 ainfera-inference"},
 		{"GET", "/v1/inferences/%s/decision", w.inference, "", w.inference},
 		{"GET", "/v1/receipts/%s", w.receipt, "", w.receipt},

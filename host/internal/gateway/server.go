@@ -157,8 +157,6 @@ func (s *Server) routes() *mux.Router {
 	m.HandleFunc("/v1/inference", s.calls(inference{})).Methods(http.MethodPost)
 	m.HandleFunc("/v1/models", s.models).Methods(http.MethodGet)
 	m.HandleFunc("/v1/providers", s.providers).Methods(http.MethodGet)
-	m.HandleFunc("/.well-known/ainfera-public-key.json", s.publicKeys).Methods(http.MethodGet)
-	m.HandleFunc("/.well-known/ainfera-audit-roots.json", s.auditRoots).Methods(http.MethodGet)
 	s.visited(m)
 	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, fail(codeNotFound, "there is nothing at "+clip(r.URL.Path, 200)))

@@ -2,83 +2,68 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
+	"math"
 	"net/http"
-	"strconv"
 
 	"github.com/ainfera-ai/router/host/internal/capture"
 	"github.com/ainfera-ai/router/host/internal/proof"
 )
 
-// Proofs is what the gateway publishes of the books, for anybody to check what they promise.
+// Proofs is what anybody may have of the books to check what they promise, and an agent of its own chain.
 type Proofs interface {
 	Keys(ctx context.Context) ([]proof.Key, error)
 	Roots(ctx context.Context, sinceSeq int64, limit int) (roots []proof.Root, more bool, err error)
+	Prove(ctx context.Context, agentID string, rootSeq int64, rootHash string) (proof.Inclusion, error)
 }
 
 var _ Proofs = (*capture.Books)(nil)
 
 const (
 	rootsListed = 100  // where a caller names no limit
-	rootsMost   = 1000 // whatever it names
+	rootsMost   = 1000 // that it may name
 )
 
-// publicKeys publishes the keys that receipts, heads and roots are signed with, former ones among them.
-func (s *Server) publicKeys(w http.ResponseWriter, r *http.Request) {
-	if s.cfg.Proofs == nil {
-		s.refuse(w, r, fail(codeNotFound, "this host publishes no keys"))
-		return
-	}
-	keys, err := s.cfg.Proofs.Keys(r.Context())
-	if err != nil {
-		s.storeFailed(w, r, "keys", err)
-		return
-	}
-	s.publish(w, r, proof.KeyList{Keys: keys})
-}
-
-// auditRoots publishes the newest roots, or those after ?since, oldest first.
-func (s *Server) auditRoots(w http.ResponseWriter, r *http.Request) {
-	if s.cfg.Proofs == nil {
-		s.refuse(w, r, fail(codeNotFound, "this host publishes no roots"))
-		return
-	}
-	since, limit := int64(-1), int64(rootsListed)
-	for _, p := range []struct {
-		name  string
-		dst   *int64
-		least int64
-	}{{"since", &since, 0}, {"limit", &limit, 1}} {
-		text := r.URL.Query().Get(p.name)
-		if text == "" {
-			continue
+// proving is the endpoints of a server that publishes.
+func proving(answer func(*visit, Proofs) (int, any, error)) func(*visit) (int, any, error) {
+	return func(v *visit) (int, any, error) {
+		if v.s.cfg.Proofs == nil {
+			return 0, nil, capture.ErrNotFound
 		}
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n < p.least {
-			s.refuse(w, r, fail(codeInvalidRequest, p.name+" must be a whole number from "+strconv.FormatInt(p.least, 10)))
-			return
-		}
-		*p.dst = n
+		return answer(v, v.s.cfg.Proofs)
 	}
-	roots, more, err := s.cfg.Proofs.Roots(r.Context(), since, int(min(limit, rootsMost)))
-	if err != nil {
-		s.storeFailed(w, r, "roots", err)
-		return
-	}
-	s.publish(w, r, proof.RootList{Roots: roots, HasMore: more})
 }
 
-func (s *Server) storeFailed(w http.ResponseWriter, r *http.Request, what string, err error) {
-	s.cfg.Logger.Error("store not read", "what", what, "error", err)
-	s.refuse(w, r, fail(codeCaptureUnavailable, "the store can't be read at the moment"))
+// publicKeys is GET /.well-known/ainfera-public-key.json: the keys that receipts, heads and roots are signed with, former
+// ones among them.
+func publicKeys(v *visit, p Proofs) (int, any, error) {
+	keys, err := p.Keys(v.r.Context())
+	return http.StatusOK, proof.KeyList{Keys: keys}, err
 }
 
-func (s *Server) publish(w http.ResponseWriter, r *http.Request, document any) {
-	body, err := json.Marshal(document)
+// auditRoots is GET /.well-known/ainfera-audit-roots.json: the newest roots, or those after since, oldest first.
+func auditRoots(v *visit, p Proofs) (int, any, error) {
+	since, err := v.number("since", -1, 0, math.MaxInt64)
 	if err != nil {
-		s.cfg.Logger.Error("document not written", "error", err)
-		s.refuse(w, r, fail(codeInternal, "the document can't be written"))
-		return
+		return 0, nil, err
 	}
-	writeJSON(w, body)
+	limit, err := v.number("limit", rootsListed, 1, rootsMost)
+	if err != nil {
+		return 0, nil, err
+	}
+	roots, more, err := p.Roots(v.r.Context(), since, int(limit))
+	return http.StatusOK, proof.RootList{Roots: roots, HasMore: more}, err
+}
+
+// proveChain is GET /v1/audit/{agent_id}/proof: that a root, the newest or that of the number root, has the chain's head.
+func proveChain(v *visit, p Proofs) (int, any, error) {
+	root, err := v.number("root", 0, 1, math.MaxInt64)
+	if err != nil {
+		return 0, nil, err
+	}
+	id, err := v.chainHere()
+	if err != nil {
+		return 0, nil, err
+	}
+	inclusion, err := p.Prove(v.r.Context(), id, root, "")
+	return http.StatusOK, inclusion, err
 }
