@@ -34,7 +34,8 @@ const noIndex = -1
 // mark notes that text of a part has come.
 func (it *item) mark(part int64) { it.seen |= 1 << min(uint64(part), 63) }
 
-func (it *item) marked(part int) bool { return it.seen>>min(uint64(part), 63)&1 != 0 }
+// has reports whether a part is among those that were seen.
+func has(seen uint64, part int) bool { return seen>>min(uint64(part), 63)&1 != 0 }
 
 // known is the item that an event belongs to, nil when it has not been heard of. The index decides, since some vendors
 // name an item anew with each event; without one the id does, and without either it is the last.

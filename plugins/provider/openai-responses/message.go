@@ -54,7 +54,7 @@ func (s *stream) messageDone(it *item, f *itemFields, out *sdk.Events) {
 			s.finish.refused = true
 			text = part.Get("refusal")
 		}
-		if p := s.bytes(text); len(p) > 0 && !it.marked(n) {
+		if p := s.bytes(text); len(p) > 0 && !has(it.seen, n) {
 			s.enter(it, int64(n), out)
 			out.Text(s.run.block, p)
 		}

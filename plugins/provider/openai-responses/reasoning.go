@@ -62,9 +62,9 @@ func (s *stream) missing(it *item, form proofText, list jscan.Value, out *sdk.Ev
 	if it.form != 0 && it.form != form {
 		return
 	}
-	n := 0
+	n, seen := 0, it.seen
 	for part := range list.Items() {
-		if p := s.bytes(part.Get("text")); len(p) > 0 && !it.marked(n) {
+		if p := s.bytes(part.Get("text")); len(p) > 0 && !has(seen, n) {
 			s.thought(it, form, int64(n), p, out)
 		}
 		n++

@@ -219,6 +219,22 @@ func TestWholeIsAsStreamed(t *testing.T) {
 	}
 }
 
+// TestManyParts: a summary and a message may have any number of parts.
+func TestManyParts(t *testing.T) {
+	var parts, texts []string
+	for i := range 70 {
+		parts = append(parts, fmt.Sprint(i))
+		texts = append(texts, fmt.Sprintf(`{"type":"output_text","text":"%d "}`, i))
+	}
+	m := play(t, sse(done(0, reasoned("", parts...)), done(1, `"type":"message","content":[`+strings.Join(texts, ",")+`]`), completed))
+	if got, want := m.Text("thinking"), strings.Join(parts, "\n\n"); got != want {
+		t.Errorf("thinking: got %q, want %q", got, want)
+	}
+	if got, want := m.Text("text"), strings.Join(parts, " ")+" "; got != want {
+		t.Errorf("text: got %q, want %q", got, want)
+	}
+}
+
 // TestCallsAreClosedEarly: a call is closed when it is complete, not when the answer ends, since the host holds the next
 // one back until then.
 func TestCallsAreClosedEarly(t *testing.T) {
