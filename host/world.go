@@ -198,6 +198,8 @@ func authOf(p *config.Provider) (provider.Auth, error) {
 			return provider.Header{Name: "x-api-key", Value: "simulated"}, nil
 		case simulator.OpenAI, simulator.Responses:
 			return provider.Bearer{Token: "simulated"}, nil
+		case simulator.Gemini:
+			return provider.Header{Name: "x-goog-api-key", Value: "simulated"}, nil
 		}
 		return nil, nil
 	case config.AuthBearer:

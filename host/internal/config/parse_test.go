@@ -121,8 +121,8 @@ func TestParseErrors(t *testing.T) {
 			`t.hcl:3:14: provider "p": base_url: expected ` + baseURLWant + `, got "h/v1"`}},
 		{"BaseURLCredentials", "provider \"p\" {\n  adapter = \"openai\"\n  base_url = \"https://u:hunter2@h/v1\"\n}\n", []string{
 			`t.hcl:3:14: provider "p": base_url: expected ` + baseURLWant + `, got something that is not shown here`}},
-		{"SimulatedDialect", "provider \"p\" {\n  adapter = \"openai\"\n  base_url = \"simulator:gemini\"\n}\n", []string{
-			`t.hcl:3:14: provider "p": base_url: expected ` + baseURLWant + `, got "simulator:gemini"`}},
+		{"SimulatedDialect", "provider \"p\" {\n  adapter = \"openai\"\n  base_url = \"simulator:opnai\"\n}\n", []string{
+			`t.hcl:3:14: provider "p": base_url: expected ` + baseURLWant + `, got "simulator:opnai"`}},
 		{"AuthKind", "provider \"p\" {\n  adapter = \"openai\"\n  base_url = \"http://h\"\n  auth \"barer\" {}\n}\n", []string{
 			`t.hcl:4:8: provider "p": expected a kind of auth, got "barer"; did you mean "bearer"?`}},
 		{"AuthRequired", "provider \"p\" {\n  adapter = \"openai\"\n  base_url = \"http://h\"\n  auth \"header\" {}\n}\n", []string{

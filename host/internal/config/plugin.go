@@ -26,7 +26,7 @@ var builtins = map[string]string{
 }
 
 // simulated are the dialects that the simulator speaks, what may follow [SimulatorScheme].
-var simulated = []string{"anthropic", "openai", "openai-responses"}
+var simulated = []string{"anthropic", "openai", "openai-responses", "gemini"}
 
 // Builtins returns the names of the built-in modules and the kind of each, "adapter" or "policy".
 func Builtins() map[string]string {

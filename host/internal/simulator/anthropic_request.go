@@ -86,7 +86,8 @@ func (f *anthropicBody) takeMore(key string, value gjson.Result, h http.Header, 
 	return true
 }
 
-func (anthropic) parse(h http.Header, body gjson.Result, op operation) (*ask, *failure) {
+func (anthropic) parse(r *http.Request, body gjson.Result, op operation) (*ask, *failure) {
+	h := r.Header
 	if h.Get("Anthropic-Version") == "" {
 		return nil, invalid("anthropic-version: header is required")
 	}

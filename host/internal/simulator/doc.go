@@ -1,6 +1,6 @@
-// Package simulator is vendors on loopback: servers that speak the Anthropic Messages, the OpenAI Chat Completions and the
-// OpenAI Responses wire formats truthfully, and whose answers say that they are simulated. They serve the first run, when there are no
-// keys yet, the tests and the benchmarks. The story of a call is handler.answer.
+// Package simulator is vendors on loopback: servers that speak the Anthropic Messages, the OpenAI Chat Completions, the OpenAI
+// Responses and Gemini's generateContent wire formats truthfully, and whose answers say that they are simulated. They serve
+// the first run, when there are no keys yet, the tests and the benchmarks. The story of a call is handler.answer.
 //
 // # Answers
 //
@@ -14,7 +14,8 @@
 //     text.
 //   - Thinking comes first when it is asked for. Its signature holds only for that text from that model: a block that
 //     was changed, or comes from elsewhere, is refused with a 400. So is a reasoning item of the Responses dialect, by its
-//     encrypted content; nothing is ever stored.
+//     encrypted content; nothing is ever stored. Gemini signs the first call, or the text, and wants the signature on the
+//     same part; a "signed" model signs every answer, and refuses a call of this turn without.
 //   - A JSON schema for the answer is answered with an instance of it.
 //   - stop_sequences and max_tokens are honoured.
 //
@@ -31,7 +32,7 @@
 // A body is checked the way the vendor checks it, in the vendor's words: unknown fields, fields that need a beta header,
 // max_tokens, the order of tool calls and their results, thinking and its budget. Some models are hard to please, by
 // name: a "no-thinking" one refuses thinking, "no-adaptive" its adaptive form, "adaptive-only" a budget, "no-max-tokens"
-// refuses max_tokens in the OpenAI dialect. Any other name will do, and so will any key that is not empty.
+// refuses max_tokens in the OpenAI dialect. A Gemini model with "-ids" gives its calls ids. Any other name will do, and so will any key that is not empty.
 //
 // # Directives
 //

@@ -17,7 +17,8 @@ type Fault struct {
 	Error string
 	// Message takes the place of the error's usual message.
 	Message string
-	// RetryAfter is the retry-after header of an error, in seconds. 0 sends none.
+	// RetryAfter is how long an error asks to wait, in seconds: in the retry-after header, or in Gemini's details. 0 doesn't
+	// say.
 	RetryAfter int
 	// ShouldRetry is the x-should-retry header of an error: "true" or "false"; empty sends none.
 	ShouldRetry string
@@ -122,7 +123,8 @@ func (f *Fault) failure() *failure {
 		e.status = f.Status
 	}
 	if f.Message != "" {
-		e.message, e.openaiMessage = f.Message, f.Message
+		e.message, e.openaiMessage, e.geminiMessage = f.Message, f.Message, f.Message
 	}
+	e.retryAfter = f.RetryAfter
 	return &e
 }

@@ -19,7 +19,7 @@ type vendor struct {
 func newVendor(t testing.TB, opt Options) *vendor {
 	t.Helper()
 	v := &vendor{Server: New(opt), urls: make(map[string]string)}
-	for _, name := range []string{Anthropic, OpenAI, Responses} {
+	for _, name := range []string{Anthropic, OpenAI, Responses, Gemini} {
 		srv := httptest.NewServer(v.Handler(name))
 		t.Cleanup(srv.Close)
 		v.urls[name] = srv.URL

@@ -3,6 +3,7 @@ package simulator
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -84,13 +85,14 @@ func FuzzRequest(f *testing.F) {
 	f.Add(`{"model":"m?chunks=3","max_tokens":9,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","data":"AAAA"}},{"type":"text","text":"x"}]}]}`)
 	f.Add(asked("Use both.", flatTools))
 	f.Add(`{"model":"m","include":["reasoning.encrypted_content"],"input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,AAAA"}]},{"type":"function_call","call_id":"a","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"a","output":[{"type":"input_text","text":"x"}]}]}`)
-	h := http.Header{"Anthropic-Version": {"2023-06-01"}}
+	f.Add(`{"contents":[{"role":"user","parts":[{"text":"Use both."},{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]},{"role":"model","parts":[{"functionCall":{"name":"f"}}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{}}}]}],"tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"object","properties":{"a":{"anyOf":[{"type":"array","items":{"type":"string"}}]}}}}]}]}`)
+	r := &http.Request{Header: http.Header{"Anthropic-Version": {"2023-06-01"}}, URL: &url.URL{Path: "/v1beta/models/m:generateContent"}}
 	f.Fuzz(func(t *testing.T, body string) {
 		if !gjson.Valid(body) || !utf8.ValidString(body) || len(body) > 4000 {
 			return
 		}
-		for _, d := range []dialect{anthropic{}, openai{}, responses{}} {
-			a, e := d.parse(h, gjson.Parse(body), opChat)
+		for _, d := range []dialect{anthropic{}, openai{}, responses{}, gemini{}} {
+			a, e := d.parse(r, gjson.Parse(body), opChat)
 			if e != nil {
 				if out := d.appendError(nil, e, ""); !json.Valid(out) {
 					t.Errorf("%s: error %s", d.name(), out)

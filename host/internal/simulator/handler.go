@@ -32,7 +32,7 @@ type dialect interface {
 	authorized(http.Header) bool
 	setHeaders(h http.Header, requestID string)
 	// parse checks a body as the vendor does. The text and the model of its ask still carry their directives.
-	parse(h http.Header, body gjson.Result, op operation) (*ask, *failure)
+	parse(r *http.Request, body gjson.Result, op operation) (*ask, *failure)
 
 	stream(o *outlet, a *ask, ans *answer)
 	appendDocument(b []byte, a *ask, ans *answer) []byte
@@ -42,7 +42,7 @@ type dialect interface {
 	appendError(b []byte, e *failure, requestID string) []byte
 	appendErrorEvent(b []byte, e *failure) []byte
 	appendHeartbeat(b []byte) []byte
-	// setFailureHeaders adds what the vendor sends with an error.
+	// setFailureHeaders makes an error's headers the vendor's.
 	setFailureHeaders(h http.Header, e *failure)
 }
 
@@ -50,7 +50,11 @@ var (
 	_ dialect = anthropic{}
 	_ dialect = openai{}
 	_ dialect = responses{}
+	_ dialect = gemini{}
 )
+
+// An addressed dialect has the model's name in its path and not in the body.
+type addressed interface{ model(r *http.Request) string }
 
 // handler serves one dialect: check the request, decide its fault, compose the answer, write it at its pace.
 type handler struct {
@@ -70,11 +74,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := failures["not_found"]
 	switch {
 	case op == opNone:
-		e.message, e.openaiMessage = "Not found", "Unknown request URL: "+r.Method+" "+r.URL.Path
+		e.message, e.geminiMessage, e.openaiMessage = "Not found", "", "Unknown request URL: "+r.Method+" "+r.URL.Path
 		h.fail(w, &e, &Fault{}, "")
 	case !h.dialect.authorized(r.Header):
 		e = failures["authentication"]
 		e.message = "x-api-key header is required"
+		e.geminiMessage = "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API."
 		e.openaiMessage, e.code = "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth.", ""
 		h.fail(w, &e, &Fault{}, "")
 	case op == opModels:
@@ -102,7 +107,11 @@ func (h *handler) serveCall(w http.ResponseWriter, r *http.Request, op operation
 		return
 	}
 	body := gjson.ParseBytes(buf.Bytes())
-	call := h.server.book.begin(h.dialect.name(), r, body.Get("model").Str, buf.Bytes())
+	model := body.Get("model").Str
+	if d, ok := h.dialect.(addressed); ok {
+		model = d.model(r)
+	}
+	call := h.server.book.begin(h.dialect.name(), r, model, buf.Bytes())
 	out := h.answer(w, r, op, body, utf8.Valid(buf.Bytes()) && gjson.ValidBytes(buf.Bytes()))
 	out.gone = out.gone || r.Context().Err() != nil
 	h.server.book.finish(call, out.status, out.gone)
@@ -119,7 +128,7 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, op operation, b
 	if !valid || !body.IsObject() {
 		return h.refuse(w, body, invalid("The request body is not valid JSON"))
 	}
-	a, e := h.dialect.parse(r.Header, body, op)
+	a, e := h.dialect.parse(r, body, op)
 	if e != nil {
 		return h.refuse(w, body, e)
 	}
@@ -228,10 +237,10 @@ func (h *handler) refuse(w http.ResponseWriter, body gjson.Result, e *failure) o
 func (h *handler) fail(w http.ResponseWriter, e *failure, f *Fault, requestID string) outcome {
 	header := w.Header()
 	h.dialect.setHeaders(header, requestID)
-	h.dialect.setFailureHeaders(header, e)
 	if f.RetryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(f.RetryAfter))
 	}
+	h.dialect.setFailureHeaders(header, e)
 	if f.ShouldRetry != "" {
 		header.Set("X-Should-Retry", f.ShouldRetry)
 	}

@@ -81,7 +81,7 @@ var openaiFields = map[string]bool{
 	"safe_prompt": true, "search_parameters": true, "top_k": true, "usage": true,
 }
 
-func (openai) parse(_ http.Header, body gjson.Result, _ operation) (*ask, *failure) {
+func (openai) parse(_ *http.Request, body gjson.Result, _ operation) (*ask, *failure) {
 	var f openaiBody
 	if e := f.take(body); e != nil {
 		return nil, e

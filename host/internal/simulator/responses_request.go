@@ -55,7 +55,7 @@ func (f *responsesBody) place(key string) *gjson.Result {
 	return nil
 }
 
-func (responses) parse(_ http.Header, body gjson.Result, _ operation) (a *ask, e *failure) {
+func (responses) parse(_ *http.Request, body gjson.Result, _ operation) (a *ask, e *failure) {
 	var f responsesBody
 	body.ForEach(func(key, value gjson.Result) bool {
 		place := f.place(key.Str)

@@ -17,6 +17,7 @@ const (
 	Anthropic = "anthropic"
 	OpenAI    = "openai"
 	Responses = "openai-responses"
+	Gemini    = "gemini"
 )
 
 // Options are what New takes. The zero value is a vendor that answers at once and remembers nothing.
@@ -68,7 +69,7 @@ func New(opt Options) *Server {
 }
 
 // Handler serves one dialect, such as Anthropic, at the paths of the vendor: an Anthropic base URL ends before /v1, one
-// of OpenAI's with it. It panics on another dialect, which is a mistake in the calling code.
+// of OpenAI's with it, a Gemini one with /v1beta. It panics on another dialect, which is a mistake in the calling code.
 func (s *Server) Handler(name string) http.Handler {
 	switch name {
 	case Anthropic:
@@ -77,6 +78,8 @@ func (s *Server) Handler(name string) http.Handler {
 		return &handler{server: s, dialect: openai{}}
 	case Responses:
 		return &handler{server: s, dialect: responses{}}
+	case Gemini:
+		return &handler{server: s, dialect: gemini{}}
 	}
 	panic(fmt.Sprintf("simulator: no dialect %q", name))
 }
@@ -84,7 +87,7 @@ func (s *Server) Handler(name string) http.Handler {
 // Start listens on a free port of 127.0.0.1 for each dialect and returns their base URLs, as a configuration would
 // name them. The vendors stop when ctx ends or at Close, whichever is first; a closed server does not start again.
 func (s *Server) Start(ctx context.Context) (map[string]string, error) {
-	bases := map[string]string{Anthropic: "", OpenAI: "/v1", Responses: "/v1"}
+	bases := map[string]string{Anthropic: "", OpenAI: "/v1", Responses: "/v1", Gemini: "/v1beta"}
 	urls := make(map[string]string, len(bases))
 	for name, base := range bases {
 		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
@@ -101,7 +104,8 @@ func (s *Server) Start(ctx context.Context) (map[string]string, error) {
 	s.mu.Lock()
 	s.unwatch = append(s.unwatch, stop)
 	s.mu.Unlock()
-	s.log.Debug("simulated vendors listening", Anthropic, urls[Anthropic], OpenAI, urls[OpenAI], Responses, urls[Responses])
+	s.log.Debug("simulated vendors listening", Anthropic, urls[Anthropic], OpenAI, urls[OpenAI], Responses, urls[Responses],
+		Gemini, urls[Gemini])
 	return urls, nil
 }
 
