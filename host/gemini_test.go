@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -285,6 +286,23 @@ func TestGeminiImages(t *testing.T) {
 	sent := gjson.GetBytes(r.sim.Calls()[0].Body, "contents.0.parts")
 	if sent.Get("0.inlineData.data").Str != data || sent.Get("1.inlineData.data").Str != "JVBERi0=" || sent.Get("2.text").Str != "what?" {
 		t.Errorf("sent %.300s", sent.Raw)
+	}
+	r.clean()
+}
+
+// TestGeminiCounts: it counts tokens itself, so that the count is no estimate.
+func TestGeminiCounts(t *testing.T) {
+	r := startGemini(t)
+	resp := r.post("/v1/messages/count_tokens", `{"model":"g-signed","system":"Be brief.","messages":[{"role":"user","content":"four"}]}`)
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != 200 || string(b) != `{"input_tokens":7}` || resp.Header.Get("x-ainfera-estimated") != "" { // 3 of the system, 3 a turn, 1
+		t.Errorf("got %d %s %v", resp.StatusCode, b, resp.Header)
+	}
+	if c := r.sim.Calls()[0]; c.Path != "/v1beta/models/sim-signed-ids:countTokens" {
+		t.Errorf("asked %s", c.Path)
 	}
 	r.clean()
 }

@@ -125,7 +125,7 @@ func (t *translation) userParts(blocks []block) {
 // modelParts writes what the model said, in its order. A signature goes back onto the part that it came with.
 func (t *translation) modelParts(blocks []block) {
 	var pending signature // of the next call
-	signed := false       // a call of this turn has a signature
+	called := false       // this turn has had a call; those beside the first need no signature
 	t.textEnd = -1
 	for _, n := range blocks {
 		switch n.kind {
@@ -135,10 +135,10 @@ func (t *translation) modelParts(blocks []block) {
 				pending = n.sig
 			}
 		case blockCall:
-			if pending.kind == 0 && !signed && !t.old {
+			if pending.kind == 0 && !called && !t.old {
 				pending = unsigned
 			}
-			signed = true
+			called = true
 			t.functionCall(n, pending)
 			pending = signature{}
 		default:
