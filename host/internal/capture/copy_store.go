@@ -79,7 +79,7 @@ func (s *copyStore) connect(ctx context.Context, dsn string, mustExist bool) (er
 			return fmt.Errorf("there is no file %s", path)
 		}
 		if s.lock, err = lockFile(path + ".lock"); err != nil {
-			return err
+			return fmt.Errorf("a server has it: %w", err)
 		}
 	}
 	if s.db, s.secret, err = openDB(dsn); err != nil {
