@@ -2,6 +2,8 @@ package capture
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -185,8 +187,13 @@ func (r *Report) report(v Violation) {
 // chainPage is how many events are read at once.
 const chainPage = 500
 
-// walkChain verifies one agent's whole chain, which must begin with event 1, and counts its events.
+// walkChain verifies one agent's whole chain, which must begin with event 1 and reach its head, and counts its events.
 func walkChain(ctx context.Context, db bun.IDB, agentID string) (ChainResult, int64, error) {
+	var head schema.AuditHead // read first: what is appended meanwhile is behind it
+	err := db.NewSelect().Model(&head).Where("h.agent_id = ?", agentID).Scan(ctx)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return ChainResult{}, 0, err
+	}
 	v := proof.NewChain(1, "")
 	for {
 		var page []schema.AuditEvent
@@ -194,8 +201,10 @@ func walkChain(ctx context.Context, db bun.IDB, agentID string) (ChainResult, in
 		if err != nil {
 			return ChainResult{}, 0, err
 		}
-		if len(page) == 0 {
-			return ChainResult{Valid: true}, v.Next() - 1, nil
+		if last := v.Next() - 1; len(page) == 0 && last < head.Seq {
+			return ChainResult{BrokenAtSeq: v.Next(), Reason: fmt.Sprintf("%s: expected event %d, found a chain that ends at %d", proof.RuleTail, head.Seq, last)}, last, nil
+		} else if len(page) == 0 {
+			return ChainResult{Valid: true}, last, nil
 		}
 		for i := range page {
 			e := chainEvent(&page[i])
@@ -203,11 +212,15 @@ func walkChain(ctx context.Context, db bun.IDB, agentID string) (ChainResult, in
 			if broken := v.Add(&e); broken != nil {
 				return ChainResult{BrokenAtSeq: e.Seq, Reason: broken.Reason(e.Seq)}, good, nil
 			}
+			if e.Seq == head.Seq && e.EventHash != head.EventHash {
+				return ChainResult{BrokenAtSeq: e.Seq, Reason: fmt.Sprintf("%s: expected %s, found %s", proof.RuleHead, head.EventHash, e.EventHash)}, good, nil
+			}
 		}
 	}
 }
 
-// VerifyAgent verifies an agent's whole chain in the store and returns how many events of it are good.
+// VerifyAgent verifies an agent's whole chain in the store, up to its head, and returns how many events of it are good.
+// It is what a caller may ask for at any time; Verify judges the receipts, the signed heads and the roots as well.
 func (b *Books) VerifyAgent(ctx context.Context, agentID string) (ChainResult, int64, error) {
 	result, n, err := walkChain(ctx, b.db, agentID)
 	if err != nil {

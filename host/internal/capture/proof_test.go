@@ -320,6 +320,34 @@ func expect(t *testing.T, got, want []string, only bool) {
 	}
 }
 
+// What a caller is told of its own chain, without signatures and roots.
+func TestVerifyAgent(t *testing.T) {
+	zero := strings.Repeat("0", 64)
+	for _, tc := range []struct {
+		name   string
+		tamper func(*witness)
+		want   ChainResult // Reason: the part that matters
+		good   int64
+	}{
+		{"OK", func(*witness) {}, ChainResult{Valid: true}, 22},
+		{"ErrGap", func(f *witness) { f.exec("DELETE FROM audit_events WHERE agent_id = ? AND seq = 6", f.a.ID) },
+			ChainResult{BrokenAtSeq: 7, Reason: proof.RuleGap}, 5},
+		{"ErrTail", func(f *witness) { f.exec("DELETE FROM audit_events WHERE agent_id = ? AND seq > 20", f.a.ID) },
+			ChainResult{BrokenAtSeq: 21, Reason: proof.RuleTail}, 20},
+		{"ErrHead", func(f *witness) { f.exec("UPDATE audit_heads SET event_hash = ? WHERE agent_id = ?", zero, f.a.ID) },
+			ChainResult{BrokenAtSeq: 22, Reason: proof.RuleHead}, 21},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := tell(t, Config{DSN: "sqlite://" + t.TempDir() + "/books.db"})
+			tc.tamper(f)
+			got, good, err := f.VerifyAgent(context.Background(), f.a.ID)
+			if err != nil || good != tc.good || got.Valid != tc.want.Valid || got.BrokenAtSeq != tc.want.BrokenAtSeq || !strings.Contains(got.Reason, tc.want.Reason) {
+				t.Errorf("got %+v, %d, %v, want %+v, %d", got, good, err, tc.want, tc.good)
+			}
+		})
+	}
+}
+
 // Who has the whole store and the keys can make it all agree with itself, but not with what an outsider kept.
 func TestKeptRoot(t *testing.T) {
 	for _, tc := range []struct {

@@ -332,11 +332,14 @@ provider "p" {
     map    = { k = false }
   }
 }
+audit {
+  root_interval = "5s"
+}
 simulator {
   at = { openai = "http://127.0.0.1:1234/v1/" }
 }
 `, environ(map[string]string{"KEEP": "true"}))
-	if cfg.Listen != "0.0.0.0:81" || !cfg.Store.KeepBodies || cfg.Limits.BodyBytes != 65536 || cfg.Limits.Drain != 90*time.Minute {
+	if cfg.Listen != "0.0.0.0:81" || !cfg.Store.KeepBodies || cfg.Limits.BodyBytes != 65536 || cfg.Limits.Drain != 90*time.Minute || cfg.Audit.RootInterval != 5*time.Second {
 		t.Errorf("got %+v", cfg)
 	}
 	if cfg.Store.Dir != "/var/lib/ainfera" {
