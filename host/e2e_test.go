@@ -278,7 +278,14 @@ func (r *running) serve() {
 		return status
 	}
 	r.t.Cleanup(func() { r.stop() })
-	lines := bufio.NewScanner(pr)
+	if seen, ok := r.listening(pr); !ok {
+		r.t.Fatalf("the server did not start (status %d):\n%s%s", r.stop(), seen, r.logs)
+	}
+}
+
+// listening reads the banner, for the addresses and the keys, and goes on reading so that the server never waits for it.
+func (r *running) listening(out io.Reader) (text string, ok bool) {
+	lines := bufio.NewScanner(out)
 	var seen strings.Builder
 	agent := ""
 	r.keys = map[string]string{}
@@ -298,11 +305,11 @@ func (r *running) serve() {
 				r.key = r.keys[agent]
 			}
 		case len(f) > 1 && f[0] == "curl":
-			go io.Copy(io.Discard, pr)
-			return
+			go io.Copy(io.Discard, out)
+			return seen.String(), true
 		}
 	}
-	r.t.Fatalf("the server did not start (status %d):\n%s%s", r.stop(), seen.String(), r.logs)
+	return seen.String(), false
 }
 
 // command runs another command of the binary on r's configuration.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ainfera-ai/router/host/internal/pgtest"
 	"github.com/ainfera-ai/router/schema"
@@ -74,6 +75,58 @@ func hammerOnce(b *Books, a *Agent) (paid int64, err error) {
 	}
 	i, err := b.Inference(ctx, c.ID())
 	return i.CostMicroUSD - i.UncollectedMicroUSD, err
+}
+
+// One agent with a daily cap, whom many callers ask for more than a day has: what is spent and held is never above it, and
+// a call that fits is not refused.
+func TestHammerOneDay(t *testing.T) {
+	const daily, hold, goroutines, loops = 10_000, 100, 64, 6
+	onEachStore(t, func(t *testing.T, config Config) {
+		hosts := []*Books{openBooks(t, config)}
+		if config.Dir != "" {
+			config.Dir = t.TempDir()
+			hosts = append(hosts, openBooks(t, config))
+		}
+		capped := int64(daily)
+		a := mustAgent(t, hosts[0], NewAgent{Name: "a", DailyCapMicroUSD: &capped})
+		now := time.Now() // all of them on one day, whatever the clock does meanwhile
+		var group sync.WaitGroup
+		var spent, refused atomic.Int64
+		for g := range goroutines {
+			group.Go(func() {
+				for range loops {
+					n := routed(a, hold)
+					n.CreatedAt = now
+					c, err := hosts[g%len(hosts)].Begin(context.Background(), n)
+					if capError := new(CapError); errors.As(err, &capError) && capError.Daily {
+						if capError.DayRemainingMicroUSD >= hold {
+							t.Errorf("refused with %d left of the day", capError.DayRemainingMicroUSD)
+						}
+						refused.Add(1)
+						continue
+					} else if err != nil {
+						t.Error(err)
+						continue
+					}
+					cost := rand.Int64N(hold + 1)
+					if err := c.Complete(context.Background(), ended(schema.StatusSucceeded, cost)); err != nil {
+						t.Error(err)
+					}
+					spent.Add(cost)
+				}
+			})
+		}
+		group.Wait()
+		var booked, held int64
+		err := hosts[0].db.NewSelect().Table("daily_spend").ColumnExpr("sum(spent_micro_usd), sum(held_micro_usd)").Scan(context.Background(), &booked, &held)
+		if err != nil || booked != spent.Load() || held != 0 || booked > daily {
+			t.Errorf("got %d spent, %d held, %v, want %d, at most %d", booked, held, err, spent.Load(), daily)
+		}
+		if refused.Load() == 0 || daily-booked >= hold {
+			t.Errorf("%d were refused with %d left of the day: the test asks for too little", refused.Load(), daily-booked)
+		}
+		checkBooks(t, hosts[0])
+	})
 }
 
 // Two hosts, many agents, in every order: locks are taken in one order, so that nobody waits for ever.
