@@ -122,8 +122,8 @@ func TestHammerOneDay(t *testing.T) {
 		if err != nil || booked != spent.Load() || held != 0 || booked > daily {
 			t.Errorf("got %d spent, %d held, %v, want %d, at most %d", booked, held, err, spent.Load(), daily)
 		}
-		if refused.Load() == 0 || daily-booked >= hold {
-			t.Errorf("%d were refused with %d left of the day: the test asks for too little", refused.Load(), daily-booked)
+		if refused.Load() == 0 {
+			t.Error("nobody was refused: the test asks for too little")
 		}
 		checkBooks(t, hosts[0])
 	})
