@@ -167,13 +167,14 @@ func TestOpenAPISaysWhatIsAnswered(t *testing.T) {
 
 // TestOpenAPISaysWhatRecordsHold holds the document's fields to what an agent reads of itself.
 func TestOpenAPISaysWhatRecordsHold(t *testing.T) {
-	r := newRig(t)
+	r := newRig(t, func(c *Config) { c.Proofs = &publisher{} })
 	r.serve("v1", answer(200, wholeAnswer))
 	resp, _ := r.post(ask("v1", false))
 	row := r.row(resp)
 	ops := documented(t)
 	for op, id := range map[string]string{"/v1/agents/{}": r.agent.ID, "/v1/wallets/{}": r.agent.ID, "/v1/ledger/{}": r.agent.ID, "/v1/audit/{}": r.agent.ID,
-		"/v1/audit/{}/verify": r.agent.ID, "/v1/inferences/{}": row.ID, "/v1/receipts/{}": row.ReceiptID, "/v1/inferences/{}/decision": "none"} {
+		"/v1/audit/{}/verify": r.agent.ID, "/v1/audit/{}/proof": r.agent.ID, "/.well-known/ainfera-public-key.json": "",
+		"/.well-known/ainfera-audit-roots.json": "", "/v1/inferences/{}": row.ID, "/v1/receipts/{}": row.ReceiptID, "/v1/inferences/{}/decision": "none"} {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", r.http.URL+strings.Replace(op, "{}", id, 1), nil)
 		if err != nil {
 			t.Fatal(err)

@@ -28,7 +28,7 @@ func (a *publisher) Keys(context.Context) ([]proof.Key, error) {
 
 func (a *publisher) Roots(_ context.Context, since int64, limit int) ([]proof.Root, bool, error) {
 	a.since, a.limit = since, limit
-	return []proof.Root{{RootSeq: 7, Type: proof.TypeRoot}}, true, a.err
+	return []proof.Root{{RootSeq: 7, Signature: "s", Type: proof.TypeRoot}}, true, a.err
 }
 
 func (a *publisher) Prove(_ context.Context, agentID string, rootSeq int64, _ string) (proof.Inclusion, error) {
