@@ -108,6 +108,9 @@ func (r *Reader) Item() bool {
 // Value reads the value that comes next, whatever it is.
 func (r *Reader) Value() Value {
 	b, from := r.b, r.at
+	if from < uint(len(b)) && b[from] == ' ' { // behind a colon, as many write it
+		from++
+	}
 	at, n := from+1, uint(len(b))
 	if at+16 > n {
 		return r.other()
