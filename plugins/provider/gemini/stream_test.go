@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -140,6 +142,31 @@ func TestWholeIsStreamed(t *testing.T) {
 		"array of many": sdktest.Document(200, "["+sse(thought("hm")).Frames[0].Data+","+sse(text("Let me see.") + "," + signedCall + "," + call).Frames[0].Data+`,{"candidates":[{"finishReason":"STOP"}],`+usage+"}]"),
 	} {
 		if got := play(t, a); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", name, got, want)
+		}
+	}
+}
+
+// TestSpaces: the vendor writes a space behind each colon, proxies none and its whole answers lines.
+func TestSpaces(t *testing.T) {
+	const chunk = `{"candidates":[{"content":{"parts":[{"text":"a: {b}, \"c\""},` + signedCall + `],"role":"model"},"finishReason":"STOP","index":0}],` +
+		`"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":5,"totalTokenCount":18,"thoughtsTokenCount":3},"modelVersion":"m1","responseId":"r1"}`
+	want := play(t, sse(chunk))
+	if want.Usage["input"] != 10 || want.Usage["reasoning"] != 3 || want.ID != "r1" {
+		t.Fatalf("got %+v", want)
+	}
+	var lines bytes.Buffer
+	if err := json.Indent(&lines, []byte(chunk), "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	spaced := strings.NewReplacer(`":`, `": `).Replace(chunk)
+	for name, data := range map[string]string{"spaced": spaced, "lines": lines.String(), "tabs": strings.ReplaceAll(spaced, `": `, "\" :\t")} {
+		got := play(t, sdktest.Answer{Status: 200, Frames: []sdktest.Frame{{Data: data}}})
+		for i := range got.Blocks { // the arguments go on as they are written
+			got.Blocks[i].Text = strings.Join(strings.Fields(got.Blocks[i].Text), "")
+			want.Blocks[i].Text = strings.Join(strings.Fields(want.Blocks[i].Text), "")
+		}
+		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", name, got, want)
 		}
 	}
