@@ -79,6 +79,24 @@ func (osDisk) syncDir(dir string) error {
 	return d.Sync()
 }
 
+// makeDir makes a directory and those above it where they are missing, for its owner only. A directory whose name is lost
+// with the power takes everything with it that was synced in it.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
+		return err
+	}
+	return osDisk{}.syncDir(parent)
+}
+
 // writeSynced writes a file under its name whole or not at all, and returns when it would survive the loss of power.
 func writeSynced(d disk, path string, data []byte) error {
 	part := path + ".part"

@@ -20,7 +20,7 @@ import (
 
 // openSQLite opens the file, made with its directory when missing, readable by its owner only.
 func openSQLite(path string) (*bun.DB, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := makeDir(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("make the store's directory: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
