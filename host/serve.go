@@ -278,10 +278,29 @@ func (h *host) adminToken() (string, error) {
 		return "", fmt.Errorf("make an admin token: %w", err)
 	}
 	token := base64.RawURLEncoding.EncodeToString(raw)
-	if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
+	if err := writeWhole(path, []byte(token+"\n")); err != nil {
 		return "", fmt.Errorf("keep the admin token: %w", err)
 	}
 	return token, nil
+}
+
+// writeWhole writes a file that only its owner may read, whole or not at all, whatever becomes of the power.
+func writeWhole(path string, data []byte) error {
+	part, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part") // made with mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = part.Write(data)
+	if err == nil {
+		err = part.Sync()
+	}
+	if err = errors.Join(err, part.Close()); err == nil {
+		err = os.Rename(part.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(part.Name()))
+	}
+	return nil
 }
 
 func newLogger(cfg *config.Config, w io.Writer) hclog.Logger {
