@@ -73,9 +73,6 @@ func NewChain(next int64, previous string) *Chain { return &Chain{next: next, pr
 // Next is the number of the link that comes next.
 func (c *Chain) Next() int64 { return c.next }
 
-// Head is the hash of the last link.
-func (c *Chain) Head() string { return c.previous }
-
 // Add returns what is wrong with the event as the next link, or nil. It goes on from the event as it stands, so that one
 // broken link is reported once and not by all that follow.
 func (c *Chain) Add(e *Event) *Break {
