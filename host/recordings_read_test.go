@@ -1,0 +1,307 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/ainfera-ai/router/host/internal/messages"
+	"github.com/ainfera-ai/router/sdk/sdktest"
+)
+
+// A reading is what an independent look finds in a recording: each vendor's documents, put down field by field.
+type reading struct {
+	text, thinking string
+	calls          []said
+	usage          *messages.Usage
+	err            string
+	nothing        bool // neither content nor an end: no answer at all
+	finished       bool
+}
+
+// said is one tool call.
+type said struct{ name, args string }
+
+// saidIn reads the stream that a caller gets.
+func saidIn(t *testing.T, stream string) (r reading) {
+	t.Helper()
+	for _, e := range eventsOf(t, stream) {
+		data, err := json.Marshal(e.data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := gjson.ParseBytes(data)
+		r.text += v.Get("delta.text").Str
+		r.thinking += v.Get("delta.thinking").Str
+		if b := v.Get("content_block"); b.Get("type").Str == "tool_use" {
+			r.calls = append(r.calls, said{name: b.Get("name").Str})
+		}
+		if d := v.Get("delta.partial_json"); d.Exists() {
+			r.calls[len(r.calls)-1].args += d.Str
+		}
+	}
+	return r
+}
+
+// readingOf reads a recording with none of the host's framers and none of the adapters.
+func readingOf(t *testing.T, rec *sdktest.Recording) (r reading) {
+	t.Helper()
+	chunks := chunksOf(t, rec)
+	switch rec.API {
+	case "openai.chat", "mistral.chat":
+		r.chat(rec, chunks)
+	case "openai.responses":
+		r.responses(rec, chunks)
+	case "gemini.generateContent":
+		r.gemini(chunks)
+	default:
+		r.anthropic(rec, chunks)
+	}
+	return r
+}
+
+// chunksOf are the JSON documents of a recording.
+func chunksOf(t *testing.T, rec *sdktest.Recording) (out []gjson.Result) {
+	t.Helper()
+	if strings.HasSuffix(rec.File, ".bin") { // the conformance data has a decoded view
+		view, err := os.ReadFile(filepath.Join(os.Getenv(sdktest.ConformanceEnv), "fixtures", filepath.FromSlash(rec.Path), "response.events.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range bytes.Lines(view) {
+			out = append(out, gjson.GetBytes(line, "decoded_bytes"))
+		}
+		return out
+	}
+	for _, f := range rec.Answer().Frames {
+		doc := gjson.Parse(f.Data)
+		switch {
+		case f.Data == "[DONE]":
+		case doc.IsArray() && rec.API == "gemini.generateContent":
+			out = append(out, doc.Array()...)
+		default:
+			out = append(out, doc)
+		}
+	}
+	return out
+}
+
+// messageOf is the message of a vendor's error, in any of their shapes.
+func messageOf(doc gjson.Result) string {
+	for _, path := range []string{"error.message", "error", "message", "detail.0.msg", "detail", "Message"} {
+		if v := doc.Get(path); v.Type == gjson.String && v.Str != "" {
+			return v.Str
+		}
+	}
+	return doc.Raw
+}
+
+func most(r gjson.Result, paths ...string) (n int64) {
+	for _, p := range paths {
+		n = max(n, r.Get(p).Int())
+	}
+	return n
+}
+
+func (r *reading) chat(rec *sdktest.Recording, chunks []gjson.Result) {
+	type call struct {
+		index  int64
+		id     string
+		nth    int
+		legacy bool
+	}
+	var open []call
+	for _, c := range chunks {
+		if e := c.Get("error"); rec.Status >= 400 || e.Exists() && e.Type != gjson.Null {
+			r.err = messageOf(c)
+			return
+		}
+		r.chatUsage(c)
+		choice := c.Get("choices.0")
+		r.finished = r.finished || choice.Get("finish_reason").Str != ""
+		d := choice.Get("delta")
+		if !d.Exists() {
+			d = choice.Get("message")
+		}
+		r.chatText(d)
+		add := func(k call, f gjson.Result) {
+			for i := range open {
+				if o := &open[i]; o.index == k.index && o.legacy == k.legacy && (k.id == "" || k.id == o.id) {
+					r.calls[o.nth].args += f.Get("arguments").Str
+					return
+				}
+			}
+			if f.Get("name").Str != "" {
+				k.nth = len(r.calls)
+				open = append(open, k)
+				r.calls = append(r.calls, said{f.Get("name").Str, f.Get("arguments").Str})
+			}
+		}
+		if f := d.Get("function_call"); f.IsObject() {
+			add(call{legacy: true}, f)
+		}
+		for n, tc := range d.Get("tool_calls").Array() {
+			index := int64(n)
+			if i := tc.Get("index"); i.Type == gjson.Number {
+				index = i.Int()
+			}
+			add(call{index: index, id: tc.Get("id").Str}, tc.Get("function"))
+		}
+	}
+}
+
+// chatText reads content and reasoning. A string of reasoning is all of it; details beside one say the same again.
+func (r *reading) chatText(d gjson.Result) {
+	if s := cmp.Or(d.Get("reasoning_content").Str, d.Get("reasoning").Str); s != "" {
+		r.thinking += s
+	} else {
+		for _, x := range d.Get("reasoning_details").Array() {
+			r.thinking += x.Get("text").Str
+		}
+	}
+	if c := d.Get("content"); c.IsArray() {
+		for _, part := range c.Array() {
+			r.text += part.Get("text").Str
+			for _, inner := range part.Get("thinking").Array() {
+				r.thinking += inner.Get("text").Str
+			}
+		}
+	} else {
+		r.text += c.Str
+	}
+	r.text += d.Get("refusal").Str
+}
+
+func (r *reading) chatUsage(c gjson.Result) {
+	u := c.Get("usage")
+	if !u.IsObject() {
+		u = c.Get("x_groq.usage")
+	}
+	if !u.IsObject() {
+		return
+	}
+	read := most(u, "prompt_tokens_details.cached_tokens", "cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+	written := most(u, "prompt_tokens_details.cache_write_tokens", "cache_creation_input_tokens")
+	thought := most(u, "completion_tokens_details.reasoning_tokens", "reasoning_tokens")
+	output := u.Get("completion_tokens").Int()
+	if beyond := u.Get("total_tokens").Int() - u.Get("prompt_tokens").Int() - output; beyond > 0 {
+		output += beyond
+	} else if thought > output {
+		output += thought
+	}
+	r.usage = &messages.Usage{Input: u.Get("prompt_tokens").Int() - read - written, Output: output, CacheRead: read, CacheWrite: written, Reasoning: thought}
+}
+
+// responses reads the items as their own account has them when they are done.
+func (r *reading) responses(rec *sdktest.Recording, chunks []gjson.Result) {
+	var items []gjson.Result
+	var last gjson.Result
+	for _, e := range chunks {
+		switch {
+		case rec.Status >= 400:
+			r.err = messageOf(e)
+			return
+		case e.Get("output").IsArray():
+			items, last = e.Get("output").Array(), e
+		case e.Get("type").Str == "response.output_item.done":
+			items = append(items, e.Get("item"))
+		case e.Get("response").Exists():
+			last = e.Get("response")
+		}
+	}
+	if last.Get("status").Str == "queued" {
+		r.err = "status is queued"
+		return
+	}
+	for _, it := range items {
+		var parts []string
+		for _, part := range it.Get("summary").Array() {
+			parts = append(parts, part.Get("text").Str)
+		}
+		content := it.Get("content").Array()
+		if it.Get("type").Str == "reasoning" && len(content) > 0 {
+			parts = nil
+		}
+		for _, part := range content {
+			if part.Get("type").Str == "reasoning_text" {
+				parts = append(parts, part.Get("text").Str)
+				continue
+			}
+			r.text += part.Get("text").Str + part.Get("refusal").Str
+		}
+		r.thinking += strings.Join(parts, "\n\n")
+		if it.Get("type").Str == "function_call" {
+			r.calls = append(r.calls, said{it.Get("name").Str, it.Get("arguments").Str})
+		}
+	}
+	if u := last.Get("usage"); u.IsObject() {
+		read, written := u.Get("input_tokens_details.cached_tokens").Int(), u.Get("input_tokens_details.cache_write_tokens").Int()
+		r.usage = &messages.Usage{Input: u.Get("input_tokens").Int() - read - written, Output: u.Get("total_tokens").Int() - u.Get("input_tokens").Int(),
+			CacheRead: read, CacheWrite: written, Reasoning: u.Get("output_tokens_details.reasoning_tokens").Int()}
+	}
+}
+
+func (r *reading) gemini(chunks []gjson.Result) {
+	counts := map[string]int64{}
+	for _, c := range chunks {
+		if c.Get("error").Exists() {
+			r.err = messageOf(c)
+			return
+		}
+		for key, v := range c.Get("usageMetadata").Map() {
+			if v.Type == gjson.Number {
+				counts[key] = v.Int()
+			}
+		}
+		r.finished = r.finished || c.Get("promptFeedback.blockReason").Exists() || c.Get("candidates.0.finishReason").Exists()
+		for _, part := range c.Get("candidates.0.content.parts").Array() {
+			if part.Get("thought").Bool() {
+				r.thinking += part.Get("text").Str
+			} else {
+				r.text += part.Get("text").Str
+			}
+			if call := part.Get("functionCall"); call.Exists() {
+				r.calls = append(r.calls, said{call.Get("name").Str, call.Get("args").Raw})
+			}
+		}
+	}
+	r.nothing = !r.finished && r.text == ""
+	if len(counts) > 0 {
+		r.usage = &messages.Usage{Input: counts["promptTokenCount"] - counts["cachedContentTokenCount"] + counts["toolUsePromptTokenCount"],
+			Output: counts["candidatesTokenCount"] + counts["thoughtsTokenCount"], CacheRead: counts["cachedContentTokenCount"], Reasoning: counts["thoughtsTokenCount"]}
+	}
+}
+
+// anthropic reads usage as the SDKs do, each figure the last that was said, and counts the calls.
+func (r *reading) anthropic(rec *sdktest.Recording, chunks []gjson.Result) {
+	u, written := messages.Usage{}, int64(0)
+	take := func(v gjson.Result) {
+		for path, to := range map[string]*int64{"input_tokens": &u.Input, "output_tokens": &u.Output, "cache_read_input_tokens": &u.CacheRead,
+			"cache_creation_input_tokens": &written, "cache_creation.ephemeral_1h_input_tokens": &u.CacheWrite1h, "output_tokens_details.thinking_tokens": &u.Reasoning} {
+			if n := v.Get(path); n.Type == gjson.Number {
+				*to = n.Int()
+			}
+		}
+	}
+	for _, c := range chunks {
+		if rec.Status >= 400 || c.Get("type").Str == "error" {
+			r.err = messageOf(c)
+			return
+		}
+		take(c.Get("message.usage"))
+		take(c.Get("usage"))
+		for _, b := range append(c.Get("content").Array(), c.Get("content_block")) {
+			if b.Get("type").Str == "tool_use" {
+				r.calls = append(r.calls, said{name: b.Get("name").Str})
+			}
+		}
+	}
+	u.CacheWrite = written - u.CacheWrite1h
+	r.usage = &u
+}
