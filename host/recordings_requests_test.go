@@ -65,6 +65,9 @@ func TestRecordedRequests(t *testing.T) {
 				sent, refusal := requestOfVendor(t, m, set, req)
 				if refusal != "" {
 					refused[name+": "+refusal]++
+					if !strings.Contains(refusal, "Anthropic only") && !strings.Contains(refusal, "can't be carried") {
+						t.Errorf("refused: %s", refusal)
+					}
 					return
 				}
 				took[name]++
@@ -84,13 +87,14 @@ func TestRecordedRequests(t *testing.T) {
 }
 
 // requestOf is a recorded request as the gateway has it, nil where the recording shows what neither dialect has: Vertex
-// and Bedrock name the model elsewhere, and some clients ask on purpose for what is refused.
+// and Bedrock name the model elsewhere, some clients ask on purpose for what is refused, and
+// two things are asked for that are a 400 here: several choices, and Mistral's and xAI's own words in tool_choice.
 func requestOf(t *testing.T, rec *sdktest.Recording, raw []byte) *messages.Request {
 	t.Helper()
 	if strings.HasSuffix(rec.API, ".chat") {
 		r, err := chat.Translate(raw)
 		if err != nil {
-			if rec.Status < 400 {
+			if rec.Status < 400 && !strings.HasPrefix(err.Error(), "n: ") && !strings.HasPrefix(err.Error(), "tool_choice: ") {
 				t.Errorf("%s: %v", rec.Path, err)
 			}
 			return nil
