@@ -25,10 +25,13 @@ var misdeeds = []struct {
 	{"nil!", FaultPanic, "nil pointer dereference"},
 	{"bomb", FaultMemory, "needs more than the 33554432 bytes of memory"},
 	{"recurse", "", ""}, // fuel, stack or memory, whichever comes first
+	{"ramble", "", ""},  // likewise
 	{"deadlock", FaultPanic, "fatal error: all goroutines are asleep - deadlock!"},
 	{"exit 3", FaultExit, "ended itself with exit code 3"},
 	{"exit 0", FaultExit, "ended itself with exit code 0"},
 	{"outside", FaultProtocol, "returned 64 bytes at 0xfffffff0, beyond its memory"},
+	{"mirror", FaultProtocol, "which may not come here"},
+	{"everything", FaultProtocol, "returned 4294967295 bytes at 0x0, beyond its memory"},
 	{"nothing", FaultProtocol, "shorter than its header"},
 	{"rubbish", FaultProtocol, "it is for stream"},
 	{"otherstream", FaultProtocol, "it is for stream"},

@@ -134,6 +134,8 @@ func obey(stream uint32, s *state, command []byte, kind abi.Kind) (v uint64, ok 
 		hoard = append(hoard, make([]byte, n))
 	case "recurse":
 		recurse(1)
+	case "ramble":
+		ramble(1)
 	case "nest":
 		nest(n)
 	case "deadlock":
@@ -155,6 +157,10 @@ func obey(stream uint32, s *state, command []byte, kind abi.Kind) (v uint64, ok 
 		work(n)
 	case "outside":
 		return abi.Pack(0xfffffff0, 64), true
+	case "mirror":
+		return pack(in), true // the arena itself: what the host wrote there is no answer
+	case "everything":
+		return abi.Pack(0, 0xffffffff), true
 	case "nothing":
 		return 0, true
 	case "rubbish":
@@ -187,6 +193,16 @@ func bomb() {
 
 //go:noinline
 func recurse(n int) int { return recurse(n+1) + n }
+
+// ramble recurses out of loops that begin again before they are done.
+//
+//go:noinline
+func ramble(n int) (sum int) {
+	for i := range n {
+		sum += i + ramble(n+1)
+	}
+	return sum
+}
 
 //go:noinline
 func nest(n int) int {
