@@ -308,6 +308,7 @@ func TestDropped(t *testing.T) {
 		"tool search":      {`{"messages":[],"tools":[{"type":"tool_search_tool_regex_20251119","name":"tool_search_tool_regex"}]}`, "tools.tool_search_tool_regex_20251119"},
 		"tool reference":   {conversation(`{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":[{"type":"tool_reference","tool_name":"g"}]}]}`), "messages.content.tool_reference"},
 		"output config":    {`{"messages":[],"output_config":{"effort":"max","verbosity":"low"}}`, "output_config.verbosity"},
+		"a larger budget":  {`{"messages":[],"thinking":{"type":"enabled","budget_tokens":31999}}`, "thinking.budget_tokens"},
 		"many stop words":  {`{"messages":[],"stop_sequences":["1","2","3","4","5","6"]}`, "stop_sequences"},
 		"format of a kind": {`{"messages":[],"output_config":{"format":{"type":"grammar"}}}`, "output_config.format"},
 		"ours":             {`{"messages":[],"routing_hint":{},"task_type":"code","agent_id":"a","stream":false,"model":"x"}`, ""},

@@ -93,8 +93,11 @@ func (t *translation) budget(least bool, effort string, budget int64) {
 		budget = maxBudget
 	case budget == 0:
 		budget = dynamicBudget
+	case budget > maxBudget:
+		budget = maxBudget
+		t.out.Dropped("thinking.budget_tokens") // as it was: the vendor refuses more
 	}
-	t.b = jwrite.AppendInt(jwrite.AppendKey(t.b, "thinkingBudget"), min(budget, maxBudget))
+	t.b = jwrite.AppendInt(jwrite.AppendKey(t.b, "thinkingBudget"), budget)
 }
 
 // format asks for structured output: output_config.format, or output_format as it was called first.
