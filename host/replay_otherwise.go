@@ -91,7 +91,7 @@ func (a *asked) change(ctx context.Context, past *replay.Config, cfg *config.Con
 	if err != nil {
 		return nil, err
 	}
-	if c.Module, err = replay.Load(ctx, past, plugin, bytes, ""); err != nil {
+	if c.Module, err = replay.Load(ctx, past, plugin, bytes); err != nil {
 		return nil, err
 	}
 	manifest := c.Module.Manifest()

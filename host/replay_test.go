@@ -101,6 +101,9 @@ func TestReproduce(t *testing.T) {
 	if n := len(r.all("SELECT DISTINCT policy_module FROM routing_outcomes WHERE policy_module IS NOT NULL")); n != 2 {
 		t.Fatalf("%d modules decided, want 2", n)
 	}
+	if status, out := r.command("store", "gc", "--older-than", "0s"); status != exitOK || !strings.Contains(out, "every module is in use") {
+		t.Errorf("a module that rows name is not in use: status %d:\n%s", status, out)
+	}
 	status, out := r.command("policy", "reproduce", "--since", "1h") // beside the running server
 	if status != exitOK || !strings.Contains(out, "14 of 14 decisions reproduced, by 2 modules") ||
 		!strings.Contains(out, "2 rows without a decision: rejected_capability request_too_large_for_any_model") {

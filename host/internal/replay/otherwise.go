@@ -131,7 +131,7 @@ func otherwise(ctx context.Context, modules *modules, change *Change, d *capture
 	}
 	module := change.Module
 	if module == nil {
-		if module, v.unreadable, err = modules.of(ctx, d); err != nil || v.unreadable != nil {
+		if module, v.unreadable, err = modules.of(ctx, d, false); err != nil || v.unreadable != nil {
 			return v, err
 		}
 	}
@@ -143,12 +143,15 @@ func otherwise(ctx context.Context, modules *modules, change *Change, d *capture
 	if v.unreadable = err; err != nil {
 		return v, nil
 	}
-	output, _, fault := module.Decide(ctx, input)
-	if err := ended(ctx, "decide"); err != nil {
-		return v, err
+	var output []byte
+	if change.Module == nil {
+		output, v.failed, err = modules.decide(ctx, d, input)
+	} else {
+		output, _, v.failed = module.Decide(ctx, input)
+		err = ended(ctx, "decide")
 	}
-	if v.failed = fault; fault != nil {
-		return v, nil
+	if err != nil || v.failed != nil {
+		return v, err
 	}
 	if v.replayed, v.failed = readChoice(input, output); v.failed == nil {
 		v.identical = string(output) == string(d.Output)

@@ -33,11 +33,13 @@ type Config struct {
 	// Since is the first moment, Until the first that is too late; zero is no bound.
 	Since, Until time.Time
 	// Limits is what the plugin of a name is configured to have: fuel and memory of the Spec it returns are used where
-	// they are more than generous.
+	// they are more than usual.
 	Limits func(plugin string) wasm.Spec
 }
 
-// A policy that answered once answers again with more fuel and memory than it needed then, and just the same.
+// A policy that answered once answers again with more fuel and memory than it needed then, and just the same. Fuel costs
+// nothing to give. Memory is part of the compiled module, so that a decision gets what hosts give, whose compiled module is
+// in the cache, and more only when it does not come to an end with that.
 const (
 	generousFuel        = 50 * wasm.DefaultFuel
 	generousFuelPerByte = 50 * wasm.DefaultFuelPerByte

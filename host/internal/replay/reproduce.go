@@ -60,15 +60,8 @@ func again(ctx context.Context, modules *modules, d *capture.PastDecision) (why 
 	if d.Unreadable != nil {
 		return d.Unreadable.Error(), nil
 	}
-	module, fault, err := modules.of(ctx, d)
+	got, fault, err := modules.decide(ctx, d, d.Input)
 	if err != nil {
-		return "", err
-	}
-	if fault != nil {
-		return fault.Error(), nil
-	}
-	got, _, fault := module.Decide(ctx, d.Input)
-	if err := ended(ctx, "decide"); err != nil {
 		return "", err
 	}
 	if fault != nil {
