@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"time"
 
@@ -133,7 +132,7 @@ func (m *Module) compileWith(ctx context.Context, cache wazero.CompilationCache)
 		conf = conf.WithCompilationCache(cache)
 	}
 	m.runtime = wazero.NewRuntimeWithConfig(ctx, conf)
-	m.compiled, err = m.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0)), m.meta.Wasm)
+	m.compiled, err = m.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, m.spec.Workers), m.meta.Wasm)
 	if err != nil {
 		return err
 	}

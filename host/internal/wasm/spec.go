@@ -63,6 +63,8 @@ type Spec struct {
 	JournalBytes int
 	// MaxInstances bounds the live instances.
 	MaxInstances int
+	// Workers is how many processors may compile. Defaults to all of them; a host that serves meanwhile gives fewer.
+	Workers int
 }
 
 func (s Spec) withDefaults() Spec {
@@ -83,6 +85,9 @@ func (s Spec) withDefaults() Spec {
 	}
 	if s.MaxInstances <= 0 {
 		s.MaxInstances = DefaultMaxInstances
+	}
+	if s.Workers <= 0 {
+		s.Workers = parallel()
 	}
 	return s
 }
