@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 
 	"github.com/ainfera-ai/router/host/internal/wasm"
@@ -59,7 +60,7 @@ func (r *Registry) load(ctx context.Context, s *Spec, c candidate) (*version, er
 		isolation = wasm.IsolationShared
 	}
 	v.m, err = r.conf.Sandbox.Load(ctx, wasm.Spec{Name: s.Name, Bytes: c.bytes, Kind: s.Kind, Fuel: s.Fuel,
-		FuelPerByte: s.FuelPerByte, MemoryBytes: s.MemoryBytes, Isolation: isolation})
+		FuelPerByte: s.FuelPerByte, MemoryBytes: s.MemoryBytes, Isolation: isolation, Workers: r.workers()})
 	if err != nil {
 		step := "load"
 		var known *wasm.LoadError
@@ -74,6 +75,16 @@ func (r *Registry) load(ctx context.Context, s *Spec, c candidate) (*version, er
 		return refuse(step, err)
 	}
 	return v, nil
+}
+
+// workers leaves callers half of the processors, once there are callers.
+func (r *Registry) workers() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.plugins) == 0 {
+		return 0
+	}
+	return max(1, runtime.GOMAXPROCS(0)/2)
 }
 
 // examine checks what only a loaded module can tell.

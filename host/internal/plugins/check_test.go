@@ -5,34 +5,14 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ainfera-ai/router/host/internal/builtin/buildtest"
 	"github.com/ainfera-ai/router/host/internal/wasm"
 )
-
-// A sectioned module is the least that a check can be about: sections of ids and bodies.
-func sectioned(parts ...any) []byte {
-	out := []byte("\x00asm\x01\x00\x00\x00")
-	for i := 0; i < len(parts); i += 2 {
-		body := parts[i+1].(string)
-		out = append(append(out, byte(parts[i].(int)), byte(len(body))), body...)
-	}
-	return out
-}
-
-// asking imports a function that no guest may have.
-func asking() []byte {
-	return sectioned(1, "\x01\x60\x00\x00", 2, "\x01\x03env\x04exec\x00\x00")
-}
-
-// lacking says it is a policy, and has nothing but a memory and the marker.
-func lacking() []byte {
-	name := "ainfera_policy_v0"
-	return sectioned(1, "\x01\x60\x01\x7f\x01\x7f", 3, "\x01\x00", 5, "\x01\x00\x01",
-		7, "\x02\x06memory\x02\x00"+string(rune(len(name)))+name+"\x00\x00", 10, "\x01\x04\x00\x41\x00\x0b")
-}
 
 func signed(key ed25519.PrivateKey, module []byte) string {
 	return base64.StdEncoding.EncodeToString(ed25519.Sign(key, module))
@@ -113,7 +93,7 @@ func TestStagingIsRefused(t *testing.T) {
 // settled is what the check of TestStagingIsRefused looks at.
 var settled bool
 
-func floorModule(t testing.TB) []byte { return buildtest.Build(t, "./plugins/policy/floor") }
+func floorModule(t testing.TB) []byte { return shipped(t, "./plugins/policy/floor") }
 
 // A signature travels with the module: a host that follows, or starts, checks it with its own keys.
 func TestSignaturesAreCheckedByEveryHost(t *testing.T) {
@@ -158,9 +138,9 @@ func TestSelfTestPasses(t *testing.T) {
 	want := `{"candidates":[{"brand_slug":"x","drop_reason":null,"m_allowed":true,"model_id":"id-a","model_slug":"a","price_in_per_mtok_usd":"1",` +
 		`"price_out_per_mtok_usd":"1","projected_cost_usd":"0.002024","q_prior":"0.70","rank":0}],"chosen_model_slug":"a","chosen_projected_cost_usd":"0.002024",` +
 		`"fallback_order":["a"],"is_reject":false,"policy_name":"default","policy_semver":"1.0.0","rule_fired":"cheapest_clearing_floor","ruleset_hash":"07dbdce7"}`
-	floor := packed(t, "./plugins/policy/floor", `{"name":"one","input":`+in+`,"decision":`+want+"}\n")
+	floor := packed(t, shipped(t, "./plugins/policy/floor"), `{"name":"one","input":`+in+`,"decision":`+want+"}\n")
 	call := `{"op":"chat","stream":true,"model":"m","slug":"m","max_tokens":5,"max_output":10,"settings":{"max_tokens_field":"max_tokens","path":"/chat/completions"}}`
-	openai := packed(t, "./plugins/provider/openai", `{"name":"a word","call":`+call+`,"body":{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]},`+
+	openai := packed(t, shipped(t, "./plugins/provider/openai"), `{"name":"a word","call":`+call+`,"body":{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]},`+
 		`"answer":{"status":200,"sse":"data: {\"id\":\"1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"},`+
 		`"want":{"method":"POST","path":"/chat/completions","text":"word","stop":"stop"}}`)
 	r := opened(t, sqliteBooks(t), Config{}, Signing{}, policy("floor", floor), Spec{Name: "openai", Kind: wasm.KindAdapter, Bytes: openai})
@@ -168,5 +148,34 @@ func TestSelfTestPasses(t *testing.T) {
 		if s.Active.Cases != 1 {
 			t.Errorf("%s passed %d cases, want 1", s.Name, s.Active.Cases)
 		}
+	}
+}
+
+// The modules that ship pass the cases that they ship with: a server refuses to start on one that does not.
+func TestShippedModulesPassTheirCases(t *testing.T) {
+	root, err := buildtest.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(root, "plugins", "*", "*", "cases.jsonl"))
+	if err != nil || len(files) < 3 {
+		t.Fatalf("got %v, %v, want the cases of three modules at least", files, err)
+	}
+	for _, file := range files {
+		name := filepath.Base(filepath.Dir(file))
+		t.Run(name, func(t *testing.T) {
+			cases, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pkg, err := filepath.Rel(root, filepath.Dir(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := opened(t, sqliteBooks(t), Config{}, Signing{}, Spec{Name: name, Bytes: packed(t, shipped(t, "./"+filepath.ToSlash(pkg)), string(cases))})
+			if n := r.List()[0].Active.Cases; n == 0 || n != strings.Count(string(cases), "\n") {
+				t.Errorf("passed %d cases, want every line of %s", n, file)
+			}
+		})
 	}
 }

@@ -11,11 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ainfera-ai/router/host/internal/builtin/buildtest"
 	"github.com/ainfera-ai/router/host/internal/capture"
 	"github.com/ainfera-ai/router/host/internal/pgtest"
 	"github.com/ainfera-ai/router/host/internal/wasm"
-	"github.com/ainfera-ai/router/sdk/sdktest"
 )
 
 // scratch holds the cache of compiled modules that all tests share.
@@ -31,26 +29,6 @@ func TestMain(m *testing.M) {
 	os.RemoveAll(dir)
 	pgtest.Stop()
 	os.Exit(status)
-}
-
-const (
-	seer  = "./host/internal/wasm/testdata/guests/policy"  // a policy that decides, panics or spins as its input says
-	rogue = "./host/internal/wasm/testdata/guests/adapter" // an adapter that does what it is told
-)
-
-// numbered is a build of a guest that differs from the others in nothing but its digest.
-func numbered(t testing.TB, pkg string, n int) []byte {
-	t.Helper()
-	return packed(t, pkg, strings.Repeat("\n", n))
-}
-
-func packed(t testing.TB, pkg, cases string) []byte {
-	t.Helper()
-	module, err := sdktest.PackCases(buildtest.Build(t, pkg), []byte(cases))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return module
 }
 
 func sqliteBooks(t testing.TB) *capture.Books {

@@ -84,10 +84,20 @@ func (r *Registry) List() []Status {
 
 // Inspect is one plugin, its history read from the store.
 func (r *Registry) Inspect(ctx context.Context, name string) (Detail, error) {
-	rows, err := r.history(ctx, name)
-	if err != nil {
-		return Detail{}, err
+	for before := ""; ; {
+		rows, err := r.history(ctx, name)
+		if err != nil {
+			return Detail{}, err
+		}
+		d, err := r.detail(name, rows)
+		if err != nil || d.Active.Digest == before {
+			return d, err
+		}
+		before = d.Active.Digest // the rows may be from before it served: they are read once more
 	}
+}
+
+func (r *Registry) detail(name string, rows []schema.Activation) (Detail, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.plugins[name]
