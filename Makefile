@@ -2,6 +2,7 @@
 # make run      build everything and serve, on SQLite, with simulated vendors when no provider has its key
 # make test     everything under -race; what can't run here is named
 # make cross    the server for other machines, as a check that it builds
+# make torture  what takes long: a thousand swaps under load, a million chunks through one guest
 # make bench    the numbers, each as a ratio to something measured in the same run
 
 SHELL := /bin/bash
@@ -10,16 +11,20 @@ MODULES := host/internal/builtin/modules
 PLUGINS := provider/anthropic provider/gemini provider/openai provider/openai-responses policy/floor
 export CGO_ENABLED ?=
 
-.PHONY: help plugins build run test bench cross lint clean
+.PHONY: help plugins build run test torture bench cross lint clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
 
-# The guests: stock Go, compiled to wasm. Names are kept in them, so that a panic reads as file and line.
+# The guests: stock Go, compiled to wasm. Names are kept in them, so that a panic reads as file and line. Those that have
+# recorded cases carry them, for the host to run before it lets one serve.
 plugins:
-	@mkdir -p $(MODULES)
+	@mkdir -p $(MODULES) bin/guests
+	@$(GO) build -o bin/pack github.com/ainfera-ai/router/sdk/sdktest/pack
 	@for p in $(PLUGINS); do \
-	  GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildvcs=false -buildmode=c-shared -o $(MODULES)/$${p##*/}.wasm ./plugins/$$p || exit 1; \
+	  raw=bin/guests/$${p##*/}.wasm out=$(MODULES)/$${p##*/}.wasm cases=plugins/$$p/cases.jsonl; \
+	  GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildvcs=false -buildmode=c-shared -o $$raw ./plugins/$$p || exit 1; \
+	  if [ -f $$cases ]; then bin/pack -o $$out $$raw $$cases || exit 1; else cp $$raw $$out; fi; \
 	done
 
 build: plugins
@@ -34,6 +39,9 @@ test: plugins
 	$(GO) test -race -timeout 20m ./...
 	cd sdk && $(GO) test -race ./...
 	@.ci/missing
+
+torture: build
+	$(GO) run ./host/internal/swaptorture/run
 
 bench: build
 	@.ci/bench
