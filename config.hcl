@@ -63,6 +63,16 @@ agent "local" {
 #   plugin "acme" {
 #     module = "plugins/acme.wasm"       # relative to this file
 #     digest = "sha256:…"                # refuses any other build of it
+#     live_versions = 4                  # at once: the one that serves and those that drain. More activations wait
+#     watch = false                      # true activates the file whenever it changes: for development
+#   }
+#
+# `ainfera plugin activate` swaps a version while calls go on; what is activated so stays until this file has another module.
+# Whose modules are run, where not everybody's are (the built-in ones need no signature; others have theirs in FILE.wasm.sig):
+#
+#   signing {
+#     keys     = [file("release.pub")]   # Ed25519, PEM or base64
+#     required = true
 #   }
 plugin "anthropic" {
   module = "builtin:anthropic"

@@ -248,6 +248,10 @@ func fixed(old, now *config.Config) error {
 	refuse(now.Store.Pos("dir"), "store: dir", old.Store.Dir, now.Store.Dir)
 	refuse(now.Store.Pos("keep_bodies"), "store: keep_bodies", fmt.Sprint(old.Store.KeepBodies), fmt.Sprint(now.Store.KeepBodies))
 	refuse(now.Audit.Pos("root_interval"), "audit: root_interval", fmt.Sprint(old.Audit.RootInterval), fmt.Sprint(now.Audit.RootInterval))
+	refuse(now.Store.Pos("bodies_for"), "store: bodies_for", old.Store.BodiesFor.String(), now.Store.BodiesFor.String())
+	refuse(now.Store.Pos("lease"), "store: lease", old.Store.Lease.String(), now.Store.Lease.String())
+	refuse(now.Audit.Pos("root_interval"), "audit: root_interval", old.Audit.RootInterval.String(), now.Audit.RootInterval.String())
+	refuse(now.Signup.Pos("enabled"), "signup: enabled", fmt.Sprint(old.Signup.Enabled), fmt.Sprint(now.Signup.Enabled))
 	refuse(now.Log.Pos("format"), "log: format", old.Log.Format, now.Log.Format)
 	return errors.Join(errs...)
 }

@@ -98,6 +98,8 @@ type Limits struct {
 type Signup struct {
 	// Enabled opens POST /v1/agents/signup. Defaults to false.
 	Enabled bool
+
+	located
 }
 
 // Simulator is the vendors simulated on loopback.

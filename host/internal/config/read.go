@@ -106,7 +106,7 @@ func (d *decoder) limits(b *hcl.Block, l *Limits) {
 }
 
 func (d *decoder) signup(b *hcl.Block, s *Signup) {
-	d.body(b.Body, "signup", nil, fields{"enabled": boolean(&s.Enabled)}, nil)
+	d.body(b.Body, "signup", &s.located, fields{"enabled": boolean(&s.Enabled)}, nil)
 }
 
 func (d *decoder) simulator(b *hcl.Block, s *Simulator) {
