@@ -15,8 +15,10 @@ const (
 // Features an adapter may list. The host routes nothing to a module that needs a feature it doesn't list, so a missing
 // one costs traffic and a wrong one costs a failed call.
 const (
-	FeatureChat             = "chat"
-	FeatureCount            = "count"
+	FeatureChat  = "chat"
+	FeatureCount = "count"
+	// FeatureStream says that the adapter reads the vendor's stream. Without it the call says that nobody streams, and the
+	// host makes a caller's stream of the whole answer.
 	FeatureStream           = "stream"
 	FeatureTools            = "tools"
 	FeatureImages           = "images"
@@ -24,7 +26,8 @@ const (
 	FeatureThinking         = "thinking"
 	FeatureStructuredOutput = "structured_output"
 	// FeatureVerbatim says that the vendor speaks Anthropic's own protocol: a caller who does too gets the vendor's
-	// bytes, and this module only prepares the request and judges errors.
+	// bytes, and this module only prepares the request and judges errors. Callers who stream are on that lane only where
+	// FeatureStream is listed too.
 	FeatureVerbatim = "verbatim"
 )
 

@@ -49,6 +49,7 @@ type call struct {
 	errs *apiError          // what the caller was told, if not an answer
 	sent bool               // the head has gone out
 	free bool               // nothing is booked for it: its tokens were counted
+	mode string             // how the adapter that serves reads its vendor, once one does
 	ttft time.Duration
 
 	key      *heldKey        // nil without an Idempotency-Key
@@ -341,11 +342,21 @@ func (c *call) recovered() {
 // head sets a response header by its canonical name, without canonicalising it again.
 func (c *call) head(canonical, v string) { c.w.Header()[canonical] = []string{v} }
 
+// How an adapter reads its vendor: event by event, or whole because it has no streaming of its own.
+const (
+	modeNative  = "native"
+	modeWrapped = "wrapped"
+)
+
 // heads sets what every answered call carries, once a deployment serves.
 func (c *call) heads(won *winner) {
 	c.head("X-Ainfera-Audit-Url", "/v1/audit/"+c.agent.ID)
 	c.head("X-Ainfera-Model", won.cand.Entry.Slug)
-	c.head("X-Ainfera-Stream-Mode", "native")
+	c.mode = modeNative
+	if won.wrapped {
+		c.mode = modeWrapped
+	}
+	c.head("X-Ainfera-Stream-Mode", c.mode)
 	if list := headerList(won.dropped); list != "" {
 		c.head("X-Ainfera-Dropped", list)
 	}

@@ -44,7 +44,9 @@ var _ provider.Adapter = (*guest)(nil)
 
 func (g *guest) NewStream(context.Context) (provider.Guest, error) { return &guestStream{g: g}, nil }
 func (g *guest) Digest() string                                    { return fmt.Sprintf("%p", g) }
-func (g *guest) Feature(name string) bool                          { return name == "verbatim" && g.verbatim }
+func (g *guest) Feature(name string) bool {
+	return name == "stream" || name == "verbatim" && g.verbatim
+}
 
 type guestStream struct {
 	g      *guest

@@ -19,7 +19,10 @@ func (c *call) report() {
 		Input: c.done.Usage.Input, Output: c.done.Usage.Output, CacheRead: c.done.Usage.CacheRead,
 		CacheWrite: c.done.Usage.CacheWrite + c.done.Usage.CacheWrite1h, Cost: c.done.CostMicroUSD}
 	if c.req != nil && c.req.Stream {
-		m.Mode = "native"
+		m.Mode = modeNative
+		if c.mode != "" {
+			m.Mode = c.mode
+		}
 	}
 	if n := len(c.attempts); m.Model == "" && n > 0 { // nobody served: the last who was tried stands for it
 		m.Provider, m.Model = c.attempts[n-1].Provider, c.attempts[n-1].Model
@@ -54,6 +57,6 @@ func (c *call) report() {
 	}
 	log.Info("call", "request-id", c.id, "inference-id", inference, "agent", agent, "asked", model, "router", target,
 		"model", m.Model, "provider", m.Provider, "status", m.Status, "code", m.Code, "outcome", c.done.Status,
-		"stream", m.Mode == "native", "tries", len(c.attempts), "input-tokens", m.Input, "output-tokens", m.Output,
+		"stream", m.Mode != "json", "tries", len(c.attempts), "input-tokens", m.Input, "output-tokens", m.Output,
 		"cost-usd", money.USD(c.done.CostMicroUSD), "ttft-ms", c.ttft.Milliseconds(), "ms", d.Milliseconds())
 }

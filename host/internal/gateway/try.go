@@ -24,6 +24,7 @@ type winner struct {
 	deploy  route.Deployment
 	answer  *provider.Answer
 	lane    lane
+	wrapped bool   // its adapter has no streaming: the vendor is asked for a whole answer, and whoever streams gets that
 	pending []byte // what the lane has made for the caller so far: the beginning of a stream, or the whole answer
 	ended   bool   // the vendor's answer is over
 	broke   error  // how it failed after it had opened, before anything was sent
@@ -118,7 +119,7 @@ func (c *call) attempt(cand *route.Candidate, dep route.Deployment) (*winner, er
 		c.note(cand, dep, started, &tryError{reason: tooDear, message: "no more can be held than was", fallsOver: true}, 0)
 		return nil, errSkip
 	}
-	won := &winner{cand: cand, deploy: dep, module: prep.Module(), edits: edits,
+	won := &winner{cand: cand, deploy: dep, module: prep.Module(), edits: edits, wrapped: !up.Feature(featureStream),
 		dropped: c.droppedFor(cand, prep), lane: c.lane(ask, cand, dep)}
 	if won.answer, err = prep.Send(c.r.Context()); err != nil {
 		te := c.judge(err)
@@ -178,10 +179,16 @@ func (c *call) droppedFor(cand *route.Candidate, prep *provider.Prepared) []stri
 	return list
 }
 
+// featureStream is what an adapter lists that reads a vendor's stream. One that doesn't is served wrapped.
+const featureStream = "stream"
+
 // ask is what the adapter is told of the call. The body is edited as the specification lists, and not otherwise.
 func (c *call) ask(up *provider.Upstream, cand *route.Candidate, dep route.Deployment) (*provider.Ask, []string) {
 	e := cand.Entry
-	ask := &provider.Ask{Op: abi.OpChat, Stream: c.req.Stream, Verbatim: up.Feature("verbatim"), Thinking: e.CanThink, Model: dep.Upstream,
+	streams := up.Feature(featureStream)
+	// A body that says "stream" can't pass unread to where there is none.
+	verbatim := up.Feature("verbatim") && (streams || !c.req.Stream)
+	ask := &provider.Ask{Op: abi.OpChat, Stream: c.req.Stream && streams, Verbatim: verbatim, Thinking: e.CanThink, Model: dep.Upstream,
 		Slug: e.Slug, MaxTokens: cand.MaxTokens, MaxOutput: e.MaxOutput, Version: c.r.Header.Get("Anthropic-Version"),
 		Beta: c.r.Header.Values("Anthropic-Beta"), InferenceID: c.inferenceID, Attempt: len(c.attempts)}
 	spec := c.edits(cand, ask)
@@ -247,7 +254,7 @@ func (c *call) listed(edits []messages.Edit) []string {
 }
 
 // first takes the answer to where the caller may be told 200: the first valid event of a stream, the whole of anything
-// else.
+// else, a wrapped answer included.
 func (c *call) first(won *winner) error {
 	for {
 		piece, err := won.answer.Next(c.r.Context())
@@ -270,16 +277,17 @@ func (c *call) first(won *winner) error {
 		if err != nil {
 			return c.opened(won, err)
 		}
-		if c.req.Stream && won.lane.started() {
+		if c.req.Stream && !won.wrapped && won.lane.started() {
 			return nil
 		}
 	}
 }
 
 // opened decides about an error that came with, or right behind, the event that opens a stream: it belongs into the
-// stream. Whether the vendor's pieces came in one read or in several must not decide who answers.
+// stream. Whether the vendor's pieces came in one read or in several must not decide who answers. Of a wrapped answer
+// nothing has been sent, so that another may still serve.
 func (c *call) opened(won *winner, err error) error {
-	if err != nil && c.req.Stream && won.lane.started() && !errors.Is(c.ended(), errClientGone) {
+	if err != nil && c.req.Stream && !won.wrapped && won.lane.started() && !errors.Is(c.ended(), errClientGone) {
 		won.broke = err
 		return nil
 	}
