@@ -85,7 +85,7 @@ func copyAll(ctx context.Context, from, to *copyStore, progress func(CopiedTable
 		return nil, to.scrubbed("read the copy back", err)
 	}
 	if to.dialect() == dialect.PG {
-		if err := to.exec(ctx, "ANALYZE"); err != nil { // else the checks' joins are planned for tables without rows
+		if err := to.exec(ctx, "ANALYZE "+tableList(to.db)); err != nil { // else the checks' joins are planned for tables without rows
 			return nil, to.scrubbed("analyze the copy", err)
 		}
 	}
@@ -151,6 +151,15 @@ func kindOf(t reflect.Type) columnKind {
 		return kindBytes
 	}
 	panic("capture: no way to copy a " + t.String())
+}
+
+// tableList is all of them, for a statement.
+func tableList(db *bun.DB) string {
+	var names []string
+	for _, t := range copyTables(db) {
+		names = append(names, t.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // names are the columns', for a statement. None of them needs quoting, as the tables' own statements show.

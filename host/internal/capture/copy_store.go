@@ -57,11 +57,7 @@ func openCopyTarget(ctx context.Context, dsn string) (*copyStore, error) {
 		err = s.begin(ctx, "BEGIN IMMEDIATE", "BEGIN")
 	}
 	if err == nil && s.dialect() == dialect.PG {
-		var names []string
-		for _, t := range copyTables(s.db) {
-			names = append(names, t.name)
-		}
-		err = s.exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS EXCLUSIVE MODE")
+		err = s.exec(ctx, "LOCK TABLE "+tableList(s.db)+" IN ACCESS EXCLUSIVE MODE")
 	}
 	if err == nil {
 		err = s.empty(ctx)
