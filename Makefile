@@ -26,6 +26,7 @@ plugins:
 	  GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildvcs=false -buildmode=c-shared -o $$raw ./plugins/$$p || exit 1; \
 	  if [ -f $$cases ]; then bin/pack -o $$out $$raw $$cases || exit 1; else cp $$raw $$out; fi; \
 	done
+	@$(GO) run ./host/internal/author/pack
 
 build: plugins
 	@mkdir -p bin
@@ -57,4 +58,4 @@ lint:
 	GOOS=wasip1 GOARCH=wasm $(GO) vet ./plugins/...
 
 clean:
-	rm -rf bin $(MODULES)/*.wasm
+	rm -rf bin $(MODULES)/*.wasm host/internal/author/kit/*.zip

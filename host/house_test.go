@@ -35,6 +35,8 @@ var arrows = []arrow{
 	{"host/internal/chat", "host/internal/", []string{"host/internal/framing", "host/internal/messages"}, "a dialect is a way of saying what messages holds, and knows of nothing else"},
 	{"host/internal/capture", "host/internal/", []string{"host/internal/money", "host/internal/proof", "host/internal/merkle"}, "the books are written by a call, they do not know how it went"},
 	{"host/internal/plugins", "host/internal/", []string{"host/internal/wasm", "host/internal/capture"}, "versions of modules, whatever they are asked for"},
+	{"host/internal/author", "host/internal/", []string{"host/internal/framing", "host/internal/plugins", "host/internal/wasm"}, "a plugin is written, built and tested where there is no server"},
+	{"examples/plugins/", "host/", nil, "an author has the SDK and not the server"},
 	{"host/internal/replay", "host/internal/", []string{"host/internal/capture", "host/internal/money", "host/internal/wasm"}, "deciding again needs the rows and the sandbox, and nobody to serve"},
 	{"host/internal/money", "", nil, "arithmetic"},
 	{"host/internal/merkle", "", nil, "arithmetic"},

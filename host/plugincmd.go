@@ -39,13 +39,14 @@ func pluginCommand(o *options) *cobra.Command {
 	f := &pluginFlags{options: o}
 	cmd := &cobra.Command{
 		Use:   "plugin",
-		Short: "List, stage, activate and roll back versions of plugins, in the server that runs",
+		Short: "Write, build and test a plugin; list, stage, activate and roll back versions in the server that runs",
 	}
 	cmd.PersistentFlags().StringVar(&f.admin, "admin", "", "URL of the server's listener for operators; the configuration's by default")
 	cmd.AddCommand(pluginList(f), pluginInspect(f), pluginStage(f), pluginActivate(f), pluginRollback(f))
 	for _, sub := range cmd.Commands() {
 		jsonFlag(sub, o)
 	}
+	cmd.AddCommand(authorCommands(o)...)
 	return cmd
 }
 

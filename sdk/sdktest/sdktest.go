@@ -16,6 +16,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ainfera-ai/router/sdk/abi"
 )
@@ -37,6 +38,8 @@ type Exchange struct {
 	Answer Answer
 	// Together pushes head, frames and end in one batch instead of one each. An adapter must not tell the difference.
 	Together bool
+	// Split has a new push begin at these frames, where Together is set; the number of frames is the end.
+	Split []int
 }
 
 // An Answer is a vendor's, in pieces as the host cuts them.
@@ -124,7 +127,7 @@ func (x *Exchange) batches() [][]byte {
 	pieces = append(pieces, piece{abi.KindEnd, uint8(x.Answer.End), 0, ""})
 	var out [][]byte
 	for i, p := range pieces {
-		if i == 0 || !x.Together {
+		if i == 0 || !x.Together || slices.Contains(x.Split, i-1) {
 			out = append(out, abi.AppendBatch(nil, stream))
 		}
 		last := len(out) - 1

@@ -49,34 +49,38 @@ func streamCase(ctx context.Context, m *wasm.Module, c *sdktest.Case) error {
 		return err
 	}
 	defer s.Close()
-	g := &streamGuest{s: s}
+	g := NewGuest(s)
 	err = c.Run(g)
-	if g.err != nil {
-		return g.err // what Run says of the batch that never came is not the reason
+	if failed := g.Err(); failed != nil {
+		return failed // what Run says of the batch that never came is not the reason
 	}
 	return err
 }
 
-// A streamGuest is a stream as the kit drives one: by batches, under a handle of the kit's.
-type streamGuest struct {
+// A Guest is a stream as the kit drives one: by batches, under a handle of the kit's.
+type Guest struct {
 	s   *wasm.Stream
 	err error
 }
 
-var _ sdktest.Guest = (*streamGuest)(nil)
+var _ sdktest.Guest = (*Guest)(nil)
 
-func (g *streamGuest) Open(stream uint32, batch []byte) []byte {
-	return g.exchange(stream, batch, g.s.Open)
-}
+// NewGuest makes a guest of a stream that was not opened yet. The stream stays its maker's, who closes it.
+func NewGuest(s *wasm.Stream) *Guest { return &Guest{s: s} }
 
-func (g *streamGuest) Push(stream uint32, batch []byte) []byte {
-	return g.exchange(stream, batch, g.s.Push)
-}
+// Err is what ended the stream, a *wasm.Fault most likely; nothing that came back after it means anything.
+func (g *Guest) Err() error { return g.err }
+
+// Open implements sdktest.Guest.
+func (g *Guest) Open(stream uint32, batch []byte) []byte { return g.exchange(stream, batch, g.s.Open) }
+
+// Push implements sdktest.Guest.
+func (g *Guest) Push(stream uint32, batch []byte) []byte { return g.exchange(stream, batch, g.s.Push) }
 
 // Close leaves the stream to its maker.
-func (g *streamGuest) Close(uint32) {}
+func (g *Guest) Close(uint32) {}
 
-func (g *streamGuest) exchange(stream uint32, batch []byte, call func(...abi.Record) ([]byte, error)) []byte {
+func (g *Guest) exchange(stream uint32, batch []byte, call func(...abi.Record) ([]byte, error)) []byte {
 	if g.err != nil {
 		return nil
 	}

@@ -73,6 +73,14 @@ func (e *LoadError) Error() string {
 // Unwrap returns the reason, a *Fault when the guest failed at its start.
 func (e *LoadError) Unwrap() error { return e.Err }
 
+// An ImportError is the reason of a LoadError at "imports": the module wants what no guest has.
+type ImportError struct{ Module, Name string }
+
+// Error names both.
+func (e *ImportError) Error() string {
+	return fmt.Sprintf("imports %s from %s, which guests may not have", e.Name, e.Module)
+}
+
 // Sentinels of calls that did not reach a guest.
 var (
 	// ErrClosed: the module, the stream or the host was closed.

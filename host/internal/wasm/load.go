@@ -85,7 +85,7 @@ func (m *Module) checkImports() error {
 		have, ok := importables[im.Module][im.Name]
 		switch {
 		case !ok:
-			return fmt.Errorf("imports %s from %s, which guests may not have", im.Name, im.Module)
+			return &ImportError{Module: im.Module, Name: im.Name}
 		case have.signature().String() != im.Type.String():
 			return fmt.Errorf("imports %s from %s as %s, want %s", im.Name, im.Module, im.Type, have.signature())
 		}
