@@ -179,7 +179,7 @@ func TestBodies(t *testing.T) {
 
 // TestCallerSendsNoBody has a caller stop in its body: it holds the call no longer than it may.
 func TestCallerSendsNoBody(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.CallerWithin = shortly })
+	r := newRig(t, func(c *Config) { c.CallerWithin = 10 * shortly }) // half of it is left to answer in
 	resp, body := r.raw("POST /v1/messages HTTP/1.1\r\nHost: h\r\nX-Api-Key: "+r.key+"\r\nContent-Length: 50\r\n\r\n{", false)
 	if resp.StatusCode != 400 {
 		t.Errorf("got %d %s", resp.StatusCode, body)
