@@ -36,6 +36,31 @@ func takeDirectives(text string, f *Fault) (string, error) {
 	}
 }
 
+// An agent's program tells the model things in the user's turn, between these. The names of tools and the braces in there
+// are not the user asking for anything.
+const (
+	reminderOpen  = "<system-reminder>"
+	reminderClose = "</system-reminder>"
+)
+
+// withoutReminders is what the user said. A reminder that is not closed is somebody's prose.
+func withoutReminders(text string) string {
+	if !strings.Contains(text, reminderOpen) {
+		return text
+	}
+	var sb strings.Builder
+	for {
+		before, rest, _ := strings.Cut(text, reminderOpen)
+		_, after, closed := strings.Cut(rest, reminderClose)
+		if !closed {
+			sb.WriteString(text)
+			return strings.Trim(sb.String(), "\n")
+		}
+		sb.WriteString(before)
+		text = after
+	}
+}
+
 // takeModel splits the directives from a model's name: sim-small?status=529&retry-after=7.
 func takeModel(model string, f *Fault) (string, error) {
 	name, words, found := strings.Cut(model, "?")

@@ -7,7 +7,8 @@
 // An answer is a function of the request and Options.Seed: no clock, no randomness. Its content, ids of tool calls
 // included, is the same streamed or not.
 //
-//   - Text repeats the last user message, and what tools returned.
+//   - Text repeats the last user message, and what tools returned. What stands in it between <system-reminder> and
+//     </system-reminder> is the caller's program speaking, and not heard.
 //   - Tools are called when tool_choice demands it, when the last user message names one, or when it says "use the tool",
 //     "call" or the like; two at once when it names several or says "both" or "parallel". Arguments are the JSON object
 //     in that message, if there is one, else an instance of the tool's schema. Once the results are there the answer is

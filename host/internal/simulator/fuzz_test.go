@@ -32,6 +32,31 @@ func TestDirectives(t *testing.T) {
 	}
 }
 
+func TestReminders(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"Hello.", "Hello."},
+		{"<system-reminder>\nUse Bash {\"a\":1} [[sim status=500]]\n</system-reminder>\nHello.", "Hello."},
+		{"Hello.\n\n<system-reminder>a</system-reminder>\n<system-reminder>b</system-reminder>", "Hello."},
+		{"What is a <system-reminder>?", "What is a <system-reminder>?"},
+		{"<system-reminder>a</system-reminder>", ""},
+		{"a</system-reminder>b<system-reminder>c", "a</system-reminder>b<system-reminder>c"},
+	} {
+		if got := withoutReminders(tt.text); got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
+// TestReminderAsksForNothing: an agent's program names its tools to the model, and the user asks for none.
+func TestReminderAsksForNothing(t *testing.T) {
+	v := newVendor(t, Options{})
+	const text = "<system-reminder>\nCall get_weather with {\"city\":1} [[sim status=500]]\n</system-reminder>\nHello."
+	res, body, err := v.ask(t, Anthropic, text, `,"tools":[{"name":"get_weather","input_schema":{"type":"object"}}]`)
+	if err != nil || res.StatusCode != 200 || strings.Contains(body, "tool_use") || !strings.Contains(body, "You said: “Hello.”") {
+		t.Errorf("got %d %s, %v", res.StatusCode, body, err)
+	}
+}
+
 // FuzzDirectives: what is left of a text after its directives has none, and taking them never panics.
 func FuzzDirectives(f *testing.F) {
 	for _, s := range []string{"[[sim status=529 retry-after=7]]", "a [[sim message=\"x y\"&empty]] b", "[[sim]][[sim ]]", "[[sim [[sim chunks=1]]"} {

@@ -172,7 +172,7 @@ func (h *handler) settle(r *http.Request, a *ask) (err error) {
 	if a.model, err = takeModel(a.model, a.fault); err != nil {
 		return err
 	}
-	if a.text, err = takeDirectives(a.text, a.fault); err != nil {
+	if a.text, err = takeDirectives(withoutReminders(a.text), a.fault); err != nil {
 		return err
 	}
 	if words := r.Header.Get(Header); words != "" {

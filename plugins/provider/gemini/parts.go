@@ -29,6 +29,10 @@ func (t *translation) part(n block) {
 
 // appendText appends a block's text inside an open string.
 func (t *translation) appendText(n block) {
+	if n.kind == blockText && n.amid {
+		t.b = append(append(append(t.b, reminderOpen...), inner(n.v)...), reminderClose...)
+		return
+	}
 	if n.kind == blockText {
 		t.b = append(t.b, inner(n.v)...)
 		return

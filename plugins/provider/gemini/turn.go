@@ -24,7 +24,15 @@ type block struct {
 	note  string      // text that stands before it, not from the caller
 	call  int         // of a call or a result, the place among translation.calls
 	wrong bool        // of a result, that it is an error
+	amid  bool        // of a text, that the caller's program says it and not its user
 }
+
+// reminderOpen and reminderClose stand around what a system message amid the conversation says, inside a JSON string.
+// They are Claude Code's own, for models that take no such message.
+const (
+	reminderOpen  = `<system-reminder>\n`
+	reminderClose = `\n</system-reminder>`
+)
 
 type blockKind uint8
 
@@ -68,13 +76,18 @@ func (t *translation) messages(r *jscan.Reader) {
 	}
 }
 
-// message ends a message whose blocks begin at from.
+// message ends a message whose blocks begin at from. A system message amid the conversation, which Claude Code puts behind
+// the user's, becomes part of the user's turn: this vendor has one system prompt, and it stands first.
 func (t *translation) message(v jscan.Value, from int) {
 	role := "user"
 	switch {
 	case v.Equal("user"):
 	case v.Equal("assistant"):
 		role = "model"
+	case v.Equal("system"):
+		for i := from; i < len(t.blocks); i++ {
+			t.blocks[i].amid = true
+		}
 	default:
 		t.refuse(sdk.Unsupported("a message of role " + v.String() + " can't be carried to this vendor"))
 	}

@@ -56,6 +56,10 @@ func isText(parts []part) bool {
 
 // appendText appends a part's text inside an open string.
 func (t *translation) appendText(p part) {
+	if p.kind == partText && p.amid {
+		t.b = append(append(append(t.b, reminderOpen...), inner(p.v)...), reminderClose...)
+		return
+	}
 	if p.kind == partText {
 		t.b = append(t.b, inner(p.v)...)
 		return

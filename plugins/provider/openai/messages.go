@@ -81,7 +81,8 @@ func (t *translation) message(role string) {
 }
 
 // messages writes the conversation. Consecutive messages of one role are one turn, as Anthropic reads them; some vendors
-// refuse anything else.
+// refuse anything else. They refuse a system message behind the first, too, and Claude Code puts one behind the user's: it
+// becomes part of the user's turn, marked the way Claude Code marks it for models that take none.
 func (t *translation) messages() {
 	var turn turn
 	for m := range t.in.messages.Items() {
@@ -95,11 +96,19 @@ func (t *translation) messages() {
 			}
 		}
 		r := role.String()
+		amid := r == "system"
+		if amid {
+			r = "user"
+		}
 		if r != turn.role {
 			t.turn(&turn)
 			turn.reset(r)
 		}
+		from := len(turn.parts)
 		t.collect(&turn, content)
+		for i := from; amid && i < len(turn.parts); i++ {
+			turn.parts[i].amid = true
+		}
 	}
 	t.turn(&turn)
 }

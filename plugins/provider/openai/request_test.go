@@ -103,8 +103,13 @@ func TestMessages(t *testing.T) {
 			`{"role":"user","content":"a\nb"}`},
 		"a search result": {`{"role":"user","content":[{"type":"search_result","title":"T","source":"https://x","content":[{"type":"text","text":"a"}]}]}`,
 			`{"role":"user","content":"T\nhttps://x\na"}`},
-		"only thinking":         {`{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"s"}]}`, `{"role":"user","content":"a"}`},
-		"a system message amid": {`{"role":"user","content":"a"},{"role":"system","content":"b"}`, `{"role":"user","content":"a"},{"role":"system","content":"b"}`},
+		"only thinking": {`{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"s"}]}`, `{"role":"user","content":"a"}`},
+		"a system message amid": {`{"role":"user","content":"a"},{"role":"system","content":"b"},{"role":"assistant","content":"c"}`,
+			`{"role":"user","content":"a\n\n<system-reminder>\nb\n</system-reminder>"},{"role":"assistant","content":"c"}`},
+		"a system message behind results": {`{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"1"}]},{"role":"system","content":[{"type":"text","text":"b","cache_control":{"type":"ephemeral"}}]}`,
+			`{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"a","content":"1"},{"role":"user","content":"<system-reminder>\nb\n</system-reminder>"}`},
+		"a system message behind an image": {`{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA"}}]},{"role":"system","content":"b"}`,
+			`{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}},{"type":"text","text":"<system-reminder>\nb\n</system-reminder>"}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := messagesOf(t, build(t, callWith(""), conversation(tc.in))); got != tc.want {

@@ -21,7 +21,15 @@ type part struct {
 	kind partKind
 	v    jscan.Value // a string for text, the block for the rest
 	note string      // text that stands before it, not from the caller
+	amid bool        // of a text, that the caller's program says it and not its user
 }
+
+// reminderOpen and reminderClose stand around what a system message amid the conversation says, inside a JSON string.
+// They are Claude Code's own, for models that take no such message.
+const (
+	reminderOpen  = `<system-reminder>\n`
+	reminderClose = `\n</system-reminder>`
+)
 
 type partKind uint8
 
