@@ -2,9 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -118,28 +115,20 @@ func TestGoSDK(t *testing.T) {
 	r.clean()
 }
 
-// TestTypeScriptSDK runs examples/clients/typescript against the server, once a lane.
+// TestTypeScriptSDK runs examples/clients/typescript against the server, once a lane; what goes wrong on a server of its own.
 func TestTypeScriptSDK(t *testing.T) {
-	dir, err := filepath.Abs("../examples/clients/typescript")
-	if err != nil {
-		t.Fatal(err)
-	}
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip("SKIPPED: node is not installed")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err != nil {
-		t.Skip("SKIPPED: the TypeScript SDKs are not installed: run npm ci in examples/clients/typescript")
-	}
+	dir, node := installed(t, "typescript")
 	r := start(t, laneTargets)
 	for _, model := range []string{"lane-translated", "lane-verbatim"} {
-		t.Run(model, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), node, "--test", "messages.test.mjs", "chat.test.mjs")
-			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "AINFERA_BASE_URL="+r.url, "AINFERA_KEY="+r.key, "AINFERA_MODEL="+model)
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s\n%s", err, out, r.logs)
+		t.Run(model, func(t *testing.T) { r.nodeTests(t, dir, node, model, "messages.test.mjs", "chat.test.mjs") })
+		t.Run(model+"/Faults", func(t *testing.T) {
+			r := start(t, laneTargets)
+			r.nodeTests(t, dir, node, model, "faults.test.mjs")
+			r.stop() // waits for the calls in flight, and for what they write
+			if got := r.left(t); got != 2 {
+				t.Errorf("%d callers left in mid-stream, want one of each SDK", got)
 			}
+			r.clean()
 		})
 	}
 	r.clean()
