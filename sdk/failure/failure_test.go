@@ -55,6 +55,8 @@ func TestAnswer(t *testing.T) {
 			failure.Failure{Kind: abi.ErrFeatureUnsupported, Message: "Use another"}},
 		"unsupported by message": {400, nil, `{"code":"Client specified an invalid argument","error":"Model m does not support parameter reasoningEffort."}`,
 			failure.Failure{Kind: abi.ErrFeatureUnsupported, Message: "Model m does not support parameter reasoningEffort."}},
+		"key as a 400, from xAI": {400, nil, `{"code":"invalid-argument","error":"Incorrect API key provided. You can obtain an API key from https://console.x.ai."}`,
+			failure.Failure{Kind: abi.ErrAuthentication, Message: "Incorrect API key provided. You can obtain an API key from https://console.x.ai."}},
 		"no endpoint": {404, nil, `{"error":{"code":404,"message":"No endpoints found that support tool use."}}`,
 			failure.Failure{Kind: abi.ErrFeatureUnsupported, Message: "No endpoints found that support tool use."}},
 		"an image is a caller's trouble": {400, nil, `{"error":{"message":"You uploaded an unsupported image.","code":"invalid_image_format","type":"invalid_request_error"}}`,

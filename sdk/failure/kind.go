@@ -141,6 +141,8 @@ var phrases = []phrase{
 	{[]string{abi.ErrInvalidRequest, abi.ErrRateLimit, abi.ErrPermission}, abi.ErrBilling, []string{
 		"exceeded your current quota", "credit balance", "insufficient balance", "insufficient credits", "insufficient_quota",
 	}},
+	// xAI says so with a 400 and no code. It is the operator's trouble, and not the request's.
+	{[]string{abi.ErrInvalidRequest}, abi.ErrAuthentication, []string{"incorrect api key provided"}},
 	{[]string{abi.ErrAPI}, abi.ErrOverloaded, []string{"overloaded", "at capacity", "over capacity"}},
 }
 
