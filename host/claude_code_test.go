@@ -231,7 +231,7 @@ func TestClaudeCode(t *testing.T) {
 		})
 	}
 	t.Run("CountsItsContext", func(t *testing.T) {
-		if text, _ := c.answered("lane-verbatim", "/context"); !strings.Contains(text, "Context Usage") {
+		if text, _ := c.answered("lane-verbatim", "/context"); !strings.Contains(text, "Context Usage") || !strings.Contains(text, " / 200k ") {
 			t.Errorf("got %q", text)
 		}
 		got := c.requests()

@@ -20,6 +20,9 @@ export ANTHROPIC_MODEL="$model"
 export ANTHROPIC_DEFAULT_OPUS_MODEL="$model" ANTHROPIC_DEFAULT_SONNET_MODEL="$model"
 export ANTHROPIC_DEFAULT_HAIKU_MODEL="${AINFERA_SMALL_MODEL:-$model}"
 
+# Of a name that it doesn't know it believes that a million tokens fit, and would compact a conversation too late.
+export CLAUDE_CODE_MAX_CONTEXT_TOKENS="${CLAUDE_CODE_MAX_CONTEXT_TOKENS:-200000}"
+
 # What it sends elsewhere: reports, and requests that a conversation doesn't need.
 export DISABLE_TELEMETRY=1 CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1
 
