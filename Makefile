@@ -2,7 +2,8 @@
 # make run      build everything and serve, on SQLite, with simulated vendors when no provider has its key
 # make test     everything under -race; what can't run here is named
 # make cross    the server for other machines, as a check that it builds
-# make torture  what takes long: a thousand swaps under load, a million chunks through one guest
+# make torture  what takes long: servers killed, frozen and cut off under load and everything held against the books (3
+#               minutes), a thousand swaps under load, a million chunks through one guest
 # make bench    the numbers, each as a ratio to something measured in the same run
 
 SHELL := /bin/bash
@@ -11,7 +12,7 @@ MODULES := host/internal/builtin/modules
 PLUGINS := provider/anthropic provider/gemini provider/openai provider/openai-responses policy/floor
 export CGO_ENABLED ?=
 
-.PHONY: help plugins build run test torture bench cross lint clean
+.PHONY: help plugins build run test torture torture-short bench cross lint clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -42,7 +43,12 @@ test: plugins
 	@.ci/missing
 
 torture: build
+	@$(GO) build -o bin/torture ./host/internal/torture && bin/torture
 	$(GO) run ./host/internal/swaptorture/run
+
+# The part that a change has to pass.
+torture-short: build
+	@$(GO) build -o bin/torture ./host/internal/torture && bin/torture -duration 8s -callers 16
 
 bench: build
 	@.ci/bench

@@ -140,6 +140,16 @@ func (c *Cluster) Halt(mode string) error { return c.say("stop-" + mode) }
 // Resume starts the server again after Halt.
 func (c *Cluster) Resume() error { return c.say("start") }
 
+// PID is the process id of the server that runs now.
+func (c *Cluster) PID() (int, error) {
+	text, err := os.ReadFile(filepath.Join(c.dir, "data", "postmaster.pid"))
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	return strconv.Atoi(strings.TrimSpace(first))
+}
+
 // Stop ends the server and throws its files away.
 func (c *Cluster) Stop() {
 	c.in.Close()
