@@ -174,22 +174,20 @@ func (f *fleet) stop() error {
 	return errors.Join(errs...)
 }
 
-// settle waits until nothing is in flight any more: no call is open and no journal holds anything.
-func (f *fleet) settle(ctx context.Context, st store) error {
+// settle waits until nothing is in flight any more: no call is open and no journal holds anything. It returns what still is
+// when the time for it has passed, or the last error of asking.
+func (f *fleet) settle(ctx context.Context, st store) (open, journaled int, err error) {
 	deadline := time.Now().Add(settleWithin)
 	for {
-		open, err := st.count(ctx, "SELECT count(*) FROM inferences WHERE status = 'pending'")
-		journaled := 0
+		open, err = st.count(ctx, "SELECT count(*) FROM inferences WHERE status = 'pending'")
+		journaled = 0
 		for _, h := range f.hosts {
 			files, globErr := filepath.Glob(filepath.Join(h.dir, "journal-*.jsonl"))
 			err = errors.Join(err, globErr)
 			journaled += len(files)
 		}
-		if err == nil && open == 0 && journaled == 0 {
-			return nil
-		}
-		if time.Now().After(deadline) || ctx.Err() != nil {
-			return fmt.Errorf("%d calls are open and %d journals wait after %v: %w", open, journaled, settleWithin, errors.Join(err, ctx.Err()))
+		if err == nil && open == 0 && journaled == 0 || time.Now().After(deadline) || ctx.Err() != nil {
+			return open, journaled, errors.Join(err, ctx.Err())
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

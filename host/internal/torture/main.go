@@ -103,7 +103,7 @@ type phase struct {
 }
 
 // settleWithin is how long the fleet has to write everything down when all is up again.
-const settleWithin = 90 * time.Second
+const settleWithin = 45 * time.Second
 
 func runPhase(ctx context.Context, p plan, ph phase) (mismatches int, err error) {
 	fmt.Fprintf(p.log, "\n%s\n", ph.name)
@@ -138,10 +138,14 @@ func runPhase(ctx context.Context, p plan, ph phase) (mismatches int, err error)
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	if err := f.settle(ctx, ph.store); err != nil {
+	open, journaled, err := f.settle(ctx, ph.store)
+	if err != nil {
 		return 0, err
 	}
 	r := &reconciliation{store: ph.store, vendors: v, answers: l.answers} // nobody calls any more
+	if open+journaled > 0 {
+		r.mismatch("after %v %d calls are still open, and %d journals wait", settleWithin, open, journaled)
+	}
 	if err := r.run(ctx); err != nil {
 		return 0, err
 	}
