@@ -17,10 +17,10 @@ type fault struct {
 }
 
 // breakThings does one fault after the other until ctx ends; the one that is under way then is mended first. First comes
-// each of them once, then they are drawn by weight.
+// each of them once, in their order, so that a short run has met the worst; then they are drawn by weight.
 func breakThings(ctx context.Context, rng *rand.Rand, faults []fault, done *tally) error {
-	for first := true; ; first = false {
-		for _, f := range deck(rng, faults, first) {
+	for cards := faults; ; cards = deck(rng, faults) {
+		for _, f := range cards {
 			select {
 			case <-ctx.Done():
 				return nil
@@ -34,14 +34,12 @@ func breakThings(ctx context.Context, rng *rand.Rand, faults []fault, done *tall
 	}
 }
 
-// deck is the faults in a random order, each as often as its weight says or once.
-func deck(rng *rand.Rand, faults []fault, once bool) []fault {
+// deck is the faults in a random order, each as often as its weight says.
+func deck(rng *rand.Rand, faults []fault) []fault {
 	var cards []fault
 	for _, f := range faults {
-		for n := range f.weight {
-			if n == 0 || !once {
-				cards = append(cards, f)
-			}
+		for range f.weight {
+			cards = append(cards, f)
 		}
 	}
 	rng.Shuffle(len(cards), func(i, j int) { cards[i], cards[j] = cards[j], cards[i] })
@@ -104,7 +102,6 @@ func (s *postgres) faults() []fault {
 		}
 	}
 	return []fault{
-		{"PostgreSQL restarts", 1, halt("fast")},
 		{"PostgreSQL crashes", 2, halt("immediate")},
 		{"rounds of killed connections", 3, func(ctx context.Context, _ *rand.Rand) error {
 			_, err := s.rows(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
@@ -121,6 +118,7 @@ func (s *postgres) faults() []fault {
 			time.Sleep(between(rng, 50*time.Millisecond, 2*time.Second))
 			return signalAll(pids, syscall.SIGCONT)
 		}},
+		{"PostgreSQL restarts", 1, halt("fast")},
 	}
 }
 

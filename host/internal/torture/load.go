@@ -103,13 +103,13 @@ func (l *load) call(ctx context.Context, url string, r request) {
 		l.saw.add("that they had left", 1)
 	case err != nil && status == 0:
 		l.saw.add("no host", 1)
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond)
 	case err != nil:
 		l.saw.add("an answer cut short", 1)
 	case status != http.StatusOK:
 		l.saw.add(strconv.Itoa(status)+"s", 1)
 		if status == http.StatusServiceUnavailable {
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond)
 		}
 	default:
 		l.saw.add("whole answers", 1)
