@@ -12,7 +12,7 @@ import (
 
 // authorCommands are those of `ainfera plugin` that a plugin's author uses. But for run they need no configuration.
 func authorCommands(o *options) []*cobra.Command {
-	return []*cobra.Command{authorNew(), authorBuild(), authorTest()}
+	return []*cobra.Command{authorNew(), authorBuild(), authorTest(), authorRun(o), authorBench(), authorRecord(o)}
 }
 
 func authorNew() *cobra.Command {

@@ -260,14 +260,17 @@ func shareCompiled(t *testing.T, dir string) {
 	}
 }
 
-// serve starts the server on r's configuration and waits for its banner.
-func (r *running) serve() {
+// serve starts the server on r's configuration and waits for its banner. command is another than serve.
+func (r *running) serve(command ...string) {
 	r.t.Helper()
+	if len(command) == 0 {
+		command = []string{"serve"}
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
 	pr, pw := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
-		status := run(ctx, []string{"serve", "--config", r.config}, strings.NewReader(""), pw, r.logs)
+		status := run(ctx, append(command, "--config", r.config), strings.NewReader(""), pw, r.logs)
 		pw.Close()
 		ended <- status
 	}()

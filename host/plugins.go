@@ -172,6 +172,7 @@ type decider struct {
 	name string
 	slot *wasm.Slot
 	m    *metrics.Metrics
+	keep *faultKeeper
 }
 
 var _ route.Decider = decider{}
@@ -185,6 +186,7 @@ func (d decider) Decide(ctx context.Context, input []byte) (route.Verdict, error
 	}
 	out, stats, err := m.Decide(ctx, input)
 	d.m.Policy(d.name, stats.Duration)
+	d.keep.decision(input, err)
 	if err != nil {
 		return route.Verdict{}, err
 	}
@@ -195,6 +197,7 @@ func (d decider) Decide(ctx context.Context, input []byte) (route.Verdict, error
 type providerAdapter struct {
 	slot  *wasm.Slot
 	given map[string]any
+	keep  *faultKeeper
 	last  atomic.Pointer[adapter] // of the version that was asked for last
 }
 
@@ -206,7 +209,7 @@ func (p *providerAdapter) acquire() (provider.Adapter, func()) {
 	}
 	a := p.last.Load()
 	if a == nil || a.m != m {
-		a = &adapter{m: m}
+		a = &adapter{m: m, keep: p.keep}
 		a.settings, a.err = completed(p.given, m.Manifest())
 		p.last.Store(a)
 	}
@@ -221,6 +224,7 @@ type adapter struct {
 	m        *wasm.Module
 	settings json.RawMessage
 	err      error
+	keep     *faultKeeper
 }
 
 var _ provider.Adapter = adapter{}
@@ -229,7 +233,11 @@ func (a adapter) NewStream(ctx context.Context) (provider.Guest, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	return a.m.NewStream(ctx)
+	if a.keep == nil {
+		return a.m.NewStream(ctx)
+	}
+	s, err := a.m.NewStream(ctx)
+	return a.keep.stream(s, err)
 }
 
 func (a adapter) Digest() string {

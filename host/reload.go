@@ -124,7 +124,7 @@ func (h *host) world(ctx context.Context, cfg *config.Config, from live) (*gatew
 	if len(cfg.Simulator.At) > 0 {
 		simulated = cfg.Simulator.At
 	}
-	b := &builder{cfg: cfg, plugins: from, simulated: simulated, log: h.log, metrics: h.metrics, health: h.health, affinity: h.affinity}
+	b := &builder{cfg: cfg, plugins: from, simulated: simulated, log: h.log, metrics: h.metrics, health: h.health, affinity: h.affinity, keep: h.keep}
 	return b.world()
 }
 

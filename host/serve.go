@@ -68,6 +68,7 @@ type host struct {
 	token   string // the operators'
 
 	watched   []watchedFile
+	keep      *faultKeeper // of `plugin run`
 	health    *route.Health
 	affinity  *route.Affinity
 	reloading reloading

@@ -28,6 +28,7 @@ type builder struct {
 	metrics   *metrics.Metrics
 	health    *route.Health
 	affinity  *route.Affinity
+	keep      *faultKeeper
 }
 
 // world is everything a call looks at.
@@ -65,7 +66,7 @@ func (b *builder) upstream(p *config.Provider) (*provider.Upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Pos("settings"), err)
 	}
-	adapter := &providerAdapter{slot: b.plugins.Slot(p.Adapter), given: p.Settings}
+	adapter := &providerAdapter{slot: b.plugins.Slot(p.Adapter), given: p.Settings, keep: b.keep.of(p.Adapter)}
 	base := p.BaseURL
 	private := p.AllowPrivate
 	dialect, simulated := p.Simulated()
@@ -107,7 +108,7 @@ func (b *builder) router(alive func(string) bool) (*route.Router, error) {
 	var prefs []*route.Preference
 	for i := range b.cfg.Routing.Preferences {
 		p := &b.cfg.Routing.Preferences[i]
-		pref := &route.Preference{Name: p.Name, Policy: p.Policy, Decider: decider{p.Policy, b.plugins.Slot(p.Policy), b.metrics}}
+		pref := &route.Preference{Name: p.Name, Policy: p.Policy, Decider: decider{p.Policy, b.plugins.Slot(p.Policy), b.metrics, b.keep.of(p.Policy)}}
 		if len(p.Settings) > 0 {
 			if pref.Settings, err = plainJSON(p.Settings); err != nil {
 				return nil, fmt.Errorf("preference %q: settings: %w", p.Name, err)

@@ -114,7 +114,7 @@ func (p *Plugin) goCommand(ctx context.Context, guest bool, args ...string) ([]b
 
 // withCases packs what testdata holds into the module; a plugin without cases is one that nobody checks before it serves.
 func (p *Plugin) withCases(module []byte) ([]byte, error) {
-	files, err := p.cases()
+	files, err := p.Cases()
 	if err != nil || len(files) == 0 {
 		return module, err
 	}
@@ -129,8 +129,8 @@ func (p *Plugin) withCases(module []byte) ([]byte, error) {
 	return packed, nil
 }
 
-// cases are those in testdata; none where there is no such directory.
-func (p *Plugin) cases() ([]*sdktest.File, error) {
+// Cases are those in testdata; none where there is no such directory.
+func (p *Plugin) Cases() ([]*sdktest.File, error) {
 	files, err := sdktest.Files(filepath.Join(p.Dir, "testdata"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

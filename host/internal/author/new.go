@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/ainfera-ai/router/sdk/sdktest"
 )
 
 // templates are the kinds of plugin that New writes: the part of the kit, and the name that stands in it for the plugin's.
@@ -72,4 +74,26 @@ func spread(kit fs.FS, part, dir string, edit func([]byte) []byte) error {
 		}
 		return os.WriteFile(to, edit(text), 0o644)
 	})
+}
+
+// TemplateCases are the cases that a new plugin of a kind begins with.
+func TemplateCases(kit fs.FS, kind string) ([]*sdktest.File, error) {
+	paths, err := fs.Glob(kit, templates[kind].part+"/testdata/*.txtar")
+	if err != nil {
+		return nil, err
+	}
+	var files []*sdktest.File
+	for _, path := range paths {
+		text, err := fs.ReadFile(kit, path)
+		if err != nil {
+			return nil, err
+		}
+		f, err := sdktest.ParseFile(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		f.Path = path
+		files = append(files, f)
+	}
+	return files, nil
 }

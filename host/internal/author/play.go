@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ainfera-ai/router/host/internal/framing"
 	"github.com/ainfera-ai/router/host/internal/plugins"
@@ -18,6 +19,7 @@ import (
 type play struct {
 	result *sdktest.Result
 	fuel   int64
+	took   time.Duration // inside of the module
 }
 
 // run plays an exchange on a stream of its own.
@@ -32,7 +34,19 @@ func run(ctx context.Context, m *wasm.Module, x sdktest.Exchange) (play, error) 
 	if failed := g.Err(); failed != nil {
 		err = failed // what Run says of the batch that never came is not the reason
 	}
-	return play{res, s.Stats().FuelUsed}, err
+	stats := s.Stats()
+	return play{res, stats.FuelUsed, stats.Duration}, err
+}
+
+// feed opens a stream and pushes the answer as far as x has it; the stream stays open.
+func feed(s *wasm.Stream, x sdktest.Exchange) error {
+	g := plugins.NewGuest(s)
+	x.Answer.End = abi.EndCancelled
+	_, err := x.Run(g)
+	if failed := g.Err(); failed != nil {
+		err = failed
+	}
+	return err
 }
 
 // A script is a case as the host plays it: the answer cut by the framing that the module's request asks for.
