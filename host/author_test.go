@@ -151,3 +151,29 @@ func TestPluginRun(t *testing.T) {
 		t.Errorf("plugin test says:\n%s", text)
 	}
 }
+
+// TestGuideIsRun: every command of the guide is one that the script runs, but for those that serve, which TestPluginRun does.
+func TestGuideIsRun(t *testing.T) {
+	guide, err := os.ReadFile("../sdk/GUIDE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("testdata/script/author.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(guide)) {
+		command, ok := strings.CutPrefix(strings.TrimSpace(line), "$ ainfera ")
+		if !ok {
+			continue
+		}
+		n++
+		if !strings.Contains(string(script), "exec ainfera "+command) {
+			t.Errorf("the script does not run: ainfera %s", command)
+		}
+	}
+	if n < 10 {
+		t.Errorf("found %d commands in the guide", n)
+	}
+}

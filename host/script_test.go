@@ -3,12 +3,16 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ainfera-ai/router/host/internal/author"
 )
 
 // TestScripts runs the commands as an operator types them; see testdata/script.
@@ -19,12 +23,24 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	goCache, err := exec.Command("go", "env", "GOCACHE").Output() // plugins are compiled with what other tests left there
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
+		Condition: func(cond string) (bool, error) {
+			if cond != "kit" {
+				return false, fmt.Errorf("condition %q is unknown", cond)
+			}
+			_, err := author.Kit()
+			return err == nil, nil
+		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("FLOOR", floor)
 			e.Setenv("OPENAI", openai)
 			e.Setenv("SHIPPED", shipped)
+			e.Setenv("GOCACHE", strings.TrimSpace(string(goCache)))
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
