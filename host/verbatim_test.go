@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -28,10 +29,9 @@ type taped struct {
 	header http.Header
 	answer []byte
 	piece  int
+	beats  bool // comments follow the answer until the caller has gone
 	body   []byte
 	asked  http.Header
-	path   string
-	calls  int
 }
 
 func newTaped(t *testing.T) *taped {
@@ -43,8 +43,7 @@ func newTaped(t *testing.T) *taped {
 		}
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		v.body, v.asked, v.path = body, r.Header.Clone(), r.URL.RequestURI()
-		v.calls++
+		v.body, v.asked = body, r.Header.Clone()
 		for name, values := range v.header {
 			w.Header()[name] = values
 		}
@@ -57,6 +56,11 @@ func newTaped(t *testing.T) *taped {
 			w.(http.Flusher).Flush()
 			rest = rest[n:]
 		}
+		for v.beats && r.Context().Err() == nil {
+			_, _ = io.WriteString(w, ": still here\n\n") // that nobody reads them any more is what is waited for
+			w.(http.Flusher).Flush()
+			time.Sleep(10 * time.Millisecond)
+		}
 	}))
 	t.Cleanup(srv.Close)
 	v.url = srv.URL
@@ -67,11 +71,18 @@ func newTaped(t *testing.T) *taped {
 func (v *taped) will(status int, kind, answer string, piece int, header ...string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.status, v.answer, v.piece, v.calls = status, []byte(answer), piece, 0
+	v.status, v.answer, v.piece, v.beats = status, []byte(answer), piece, false
 	v.header = http.Header{"Content-Type": {kind}}
 	for i := 0; i+1 < len(header); i += 2 {
 		v.header.Set(header[i], header[i+1])
 	}
+}
+
+// beat has comments follow the answer until the caller has gone.
+func (v *taped) beat(on bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.beats = on
 }
 
 // was is what was asked last.
