@@ -25,14 +25,14 @@ import (
 
 // A claudeCode is Claude Code in print mode, as examples/clients/claude-code runs it, in a home and a folder of its own.
 type claudeCode struct {
-	t              *testing.T
-	r              *running
-	script, claude string
-	home, work     string
-	front          *httptest.Server // what it is pointed at: the server, with a list of what passes
-	elsewhere      *doorbell        // the proxy that it is told of for every other address
-	mu             sync.Mutex
-	passed         []string // method, path, status
+	t          *testing.T
+	r          *running
+	script     string
+	home, work string
+	front      *httptest.Server // what it is pointed at: the server, with a list of what passes
+	elsewhere  *doorbell        // the proxy that it is told of for every other address
+	mu         sync.Mutex
+	passed     []string // method, path, status
 }
 
 // A doorbell is an address that nobody should come to.
@@ -146,6 +146,43 @@ func (c *claudeCode) requests() []string {
 	return passed
 }
 
+// furtherLanes are the dialects that the harness has no vendor of, each with one model that can do everything.
+const furtherLanes = `
+simulator { enabled = "on" }
+plugin "gemini" { module = %q }
+plugin "openai-responses" { module = %q }
+provider "g" {
+  adapter  = "gemini"
+  base_url = "simulator:gemini"
+}
+provider "r" {
+  adapter  = "openai-responses"
+  base_url = "simulator:openai-responses"
+}
+model "everything-gemini" {
+  provider = "g"
+  upstream = "sim-gemini-signed"
+  max_output = 32000
+  context = 200000
+  can = ["tools", "images", "thinking"]
+  price {
+    input = "1"
+    output = "2"
+  }
+}
+model "everything-responses" {
+  provider = "r"
+  upstream = "sim-codex"
+  max_output = 32000
+  context = 200000
+  can = ["tools", "images", "thinking"]
+  price {
+    input = "1"
+    output = "2"
+  }
+}
+`
+
 // quoted is v as JSON.
 func quoted(t *testing.T, v any) string {
 	t.Helper()
@@ -160,14 +197,17 @@ func quoted(t *testing.T, v any) string {
 // use, it runs them, and what it sends back is answered.
 func TestClaudeCode(t *testing.T) {
 	installed(t, "claude-code") // before the server starts for nothing
-	r := start(t, laneTargets)
+	r := start(t, laneTargets, fmt.Sprintf(furtherLanes, guest(t, "./plugins/provider/gemini"), guest(t, "./plugins/provider/openai-responses")))
 	c := newClaudeCode(t, r)
 	const ok = "POST /v1/messages?beta=true 200"
-	for _, lane := range []struct {
-		model    string
-		refused  int // the first call: the vendor's models take no system message amid the conversation, and it does without
-		upstream string
-	}{{"lane-translated", 0, "everything-openai"}, {"lane-verbatim", 1, "everything-anthropic"}} {
+	lanes := []struct {
+		model   string
+		refused int // the first call: the vendor's models take no system message amid the conversation, and it does without
+		served  string
+		signs   bool // its last block is the signature of the text before, and print mode prints the last block's text
+	}{{"lane-translated", 0, "everything-openai", false}, {"lane-verbatim", 1, "everything-anthropic", false},
+		{"everything-gemini", 0, "everything-gemini", true}, {"everything-responses", 0, "everything-responses", false}}
+	for _, lane := range lanes {
 		t.Run(lane.model+"/WritesAFile", func(t *testing.T) {
 			made := filepath.Join(c.work, lane.model+".txt")
 			input := quoted(t, map[string]string{"file_path": made, "content": "made by a tool\n"})
@@ -175,20 +215,23 @@ func TestClaudeCode(t *testing.T) {
 			if b, err := os.ReadFile(made); err != nil || string(b) != "made by a tool\n" {
 				t.Errorf("the file holds %q: %v", b, err)
 			}
-			if turns != 2 || !strings.Contains(text, "File created successfully at: "+made) {
+			if turns != 2 || !lane.signs && !strings.Contains(text, "File created successfully at: "+made) {
 				t.Errorf("%d turns, and %q", turns, text)
 			}
 			want := append(slices.Repeat([]string{"POST /v1/messages?beta=true 400"}, lane.refused), ok, ok)
 			if got := c.requests(); !slices.Equal(got, want) {
 				t.Errorf("requests %q, want %q", got, want)
 			}
-			rows := r.all(`select outcome_status, served_model_slug from routing_outcomes where target = ? order by created_at`, lane.model)
+			rows := r.all(`select status, model, cost_micro_usd > 0 from inferences where requested_model = ? order by created_at`, lane.model)
 			if len(rows) != 2+lane.refused {
 				t.Fatalf("%d rows, want %d: %v", len(rows), 2+lane.refused, rows)
 			}
-			for _, row := range rows[lane.refused:] {
-				if row[0] != "succeeded" || row[1] != lane.upstream {
-					t.Errorf("row %v", row)
+			for i, row := range rows {
+				if want := []string{"succeeded", lane.served, "1"}; i >= lane.refused && !slices.Equal(row, want) {
+					t.Errorf("row %q, want %q", row, want)
+				}
+				if i < lane.refused && (row[0] != "failed_provider_error" || row[2] != "0") {
+					t.Errorf("row %q of a refusal", row)
 				}
 			}
 		})
@@ -198,20 +241,26 @@ func TestClaudeCode(t *testing.T) {
 			}
 			out := c.says(lane.model, `Please run {"command":"cat secret.txt","description":"Read it"} [[sim tools=Bash]]`,
 				[]string{"--output-format", "stream-json", "--include-partial-messages", "--verbose", "--allowedTools", "Bash(cat:*)"})
-			var last string
+			var said string
+			failed := true
 			for line := range strings.Lines(out) {
-				if gjson.Get(line, "type").Str == "result" {
-					last = line
+				switch gjson.Get(line, "type").Str {
+				case "assistant":
+					said += gjson.Get(line, `message.content.#(type=="text").text`).Str
+				case "result":
+					failed = gjson.Get(line, "is_error").Bool()
 				}
 			}
-			if gjson.Get(last, "is_error").Bool() || !strings.Contains(gjson.Get(last, "result").Str, "the word is xylophone") {
-				t.Errorf("got %s", out)
+			if failed || !strings.Contains(said, "The tool returned: “the word is xylophone”") {
+				t.Errorf("it says %q, and got %s", said, out)
 			}
 			if !strings.Contains(out, `"input_json_delta"`) || !strings.Contains(out, `"thinking_delta"`) && !strings.Contains(out, `"signature_delta"`) {
 				t.Errorf("the stream's own events are not there:\n%.3000s", out)
 			}
 			c.requests()
 		})
+	}
+	for _, lane := range lanes[:2] { // whose vendors take a script
 		t.Run(lane.model+"/ErrorInMidStream", func(t *testing.T) {
 			r.sim.Script(func(q simulator.Request) *simulator.Fault {
 				if q.N == 1+lane.refused {

@@ -184,6 +184,10 @@ const (
 	cacheStep  = 128
 )
 
+// operators reports whether a role is that of the caller's program. What it says behind the user does not unsay what the
+// user said last.
+func operators(role string) bool { return role == "system" || role == "developer" }
+
 // takeMessages checks the conversation's order, counts it, and keeps what the answer needs of its end.
 func (f *openaiBody) takeMessages(a *ask) *failure {
 	var pending []string // tool calls that want a message of role tool
@@ -196,7 +200,9 @@ func (f *openaiBody) takeMessages(a *ask) *failure {
 		}
 		before = size
 		size += 3 + tokens(plainText(content))
-		a.images, a.documents, a.text = 0, 0, ""
+		if !operators(role) {
+			a.images, a.documents, a.text = 0, 0, ""
+		}
 		switch role {
 		case "system", "developer", "function":
 		case "user":

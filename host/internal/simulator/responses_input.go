@@ -35,7 +35,9 @@ func (f *responsesBody) takeInput(a *ask) *failure {
 	items := f.input.Array()
 	for i, it := range items {
 		before = r.size
-		a.images, a.documents, a.text = 0, 0, ""
+		if !operators(it.Get("role").Str) {
+			a.images, a.documents, a.text = 0, 0, ""
+		}
 		if e := r.item(fmt.Sprintf("input[%d]", i), it); e != nil {
 			return e
 		}

@@ -315,3 +315,17 @@ func TestResponsesRefusals(t *testing.T) {
 		}
 	})
 }
+
+// TestSystemMessageBehindTheUser: an agent's program may speak last, and the user's words are answered.
+func TestSystemMessageBehindTheUser(t *testing.T) {
+	v := newVendor(t, Options{})
+	for dialect, body := range map[string]string{
+		Responses: `{"model":"sim-small","input":[{"role":"user","content":"Hello."},{"role":"system","content":"Be brief."}]}`,
+		OpenAI:    `{"model":"sim-small","messages":[{"role":"user","content":"Hello."},{"role":"developer","content":"Be brief."}]}`,
+	} {
+		res, out, err := v.post(t, dialect, body)
+		if err != nil || res.StatusCode != 200 || !strings.Contains(out, "You said: “Hello.”") {
+			t.Errorf("%s: got %d %s, %v", dialect, res.StatusCode, out, err)
+		}
+	}
+}
