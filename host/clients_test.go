@@ -61,7 +61,7 @@ func (r *running) left(t *testing.T) int {
 		}
 	}
 	rows := r.all(`select cost_micro_usd > 0 from inferences where status = 'cancelled_client'`)
-	if len(rows) != gone {
+	if gone < len(rows) { // one that sent an error is let go, too, if it has not ended by itself
 		t.Errorf("%d rows of callers who left, and %d vendors let go", len(rows), gone)
 	}
 	for _, row := range rows {
