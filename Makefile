@@ -1,6 +1,7 @@
 # make          what there is to do
 # make run      build everything and serve, on SQLite, with simulated vendors when no provider has its key
 # make test     everything under -race; what can't run here is named
+# make fuzz     every parser, ten seconds each
 # make cross    the server for other machines, as a check that it builds
 # make torture  what takes long: servers killed, frozen and cut off under load and everything held against the books (3
 #               minutes), a thousand swaps under load, a million chunks through one guest
@@ -12,7 +13,7 @@ MODULES := host/internal/builtin/modules
 PLUGINS := provider/anthropic provider/gemini provider/openai provider/openai-responses policy/floor
 export CGO_ENABLED ?=
 
-.PHONY: help plugins build run test torture torture-short bench cross lint clean
+.PHONY: help plugins build run test fuzz torture torture-short bench cross lint clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -49,6 +50,9 @@ torture: build
 # The part that a change has to pass.
 torture-short: build
 	@$(GO) build -o bin/torture ./host/internal/torture && bin/torture -duration 8s -callers 16
+
+fuzz:
+	@.ci/fuzz 10s
 
 bench: build
 	@.ci/bench

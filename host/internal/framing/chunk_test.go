@@ -1,6 +1,9 @@
 package framing
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+)
 
 func TestAppendChunk(t *testing.T) {
 	tests := []struct{ name, payload, want string }{
@@ -19,4 +22,16 @@ func TestAppendChunk(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzAppendChunk: what was there stays, whatever the chunk holds.
+func FuzzAppendChunk(f *testing.F) {
+	f.Add([]byte(`{"bytes":"eyJ0eXBlIjoicGluZyJ9","p":"abc"}`))
+	f.Add([]byte(`{"bytes":"*"}`))
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		out, err := AppendChunk([]byte("data: "), payload)
+		if err == nil && !bytes.HasPrefix(out, []byte("data: ")) {
+			t.Fatalf("got %q", out)
+		}
+	})
 }
