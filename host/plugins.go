@@ -205,7 +205,7 @@ type providerAdapter struct {
 func (p *providerAdapter) acquire() (provider.Adapter, func()) {
 	m, release := p.slot.Acquire()
 	if m == nil { // the plugin's place is gone: a call that began before is told, and falls over
-		return adapter{err: errNoPlugin}, release
+		return &adapter{err: errNoPlugin}, release
 	}
 	a := p.last.Load()
 	if a == nil || a.m != m {
@@ -213,7 +213,7 @@ func (p *providerAdapter) acquire() (provider.Adapter, func()) {
 		a.settings, a.err = completed(p.given, m.Manifest())
 		p.last.Store(a)
 	}
-	return *a, release
+	return a, release
 }
 
 // errNoPlugin means that a reload took the plugin away.
@@ -227,9 +227,9 @@ type adapter struct {
 	keep     *faultKeeper
 }
 
-var _ provider.Adapter = adapter{}
+var _ provider.Adapter = (*adapter)(nil)
 
-func (a adapter) NewStream(ctx context.Context) (provider.Guest, error) {
+func (a *adapter) NewStream(ctx context.Context) (provider.Guest, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
@@ -240,14 +240,14 @@ func (a adapter) NewStream(ctx context.Context) (provider.Guest, error) {
 	return a.keep.stream(s, err)
 }
 
-func (a adapter) Digest() string {
+func (a *adapter) Digest() string {
 	if a.m == nil {
 		return ""
 	}
 	return bare(a.m.Digest())
 }
 
-func (a adapter) Feature(name string) bool { return a.m != nil && a.m.Feature(name) }
+func (a *adapter) Feature(name string) bool { return a.m != nil && a.m.Feature(name) }
 
 // Settings are the provider's, with this version's defaults.
-func (a adapter) Settings() json.RawMessage { return a.settings }
+func (a *adapter) Settings() json.RawMessage { return a.settings }

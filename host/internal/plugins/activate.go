@@ -213,9 +213,9 @@ func (r *Registry) resolve(p *plugin, digest string) (string, error) {
 	}
 	switch {
 	case digest == "" || one && found == "":
-		return "", fmt.Errorf("plugin %s: sha256:%s: %w", p.spec.Name, digest, ErrNoVersion)
+		return "", fmt.Errorf("plugin %s: sha256:%s: %w", p.name, digest, ErrNoVersion)
 	case !one:
-		return "", fmt.Errorf("plugin %s: sha256:%s: %w", p.spec.Name, digest, ErrAmbiguous)
+		return "", fmt.Errorf("plugin %s: sha256:%s: %w", p.name, digest, ErrAmbiguous)
 	}
 	return found, nil
 }
@@ -252,7 +252,7 @@ func (r *Registry) change(ctx context.Context, p *plugin, digest, action string,
 		return err
 	}
 	r.mu.Lock()
-	row := schema.Activation{Kind: string(v.m.Kind()), Place: p.spec.Name, Digest: v.digest, Version: v.m.Manifest().Version,
+	row := schema.Activation{Kind: string(v.m.Kind()), Place: p.name, Digest: v.digest, Version: v.m.Manifest().Version,
 		Previous: p.active.digest, Base: p.base, Action: action, Actor: o.Actor, Reason: o.Reason, KeyID: v.keyID}
 	r.mu.Unlock()
 	if _, err := r.conf.Store.Activate(ctx, capture.Activating{Activation: row, Before: before}); err != nil {
@@ -260,12 +260,12 @@ func (r *Registry) change(ctx context.Context, p *plugin, digest, action string,
 		return err
 	}
 	r.swap(p, v)
-	r.count(p.spec.Name, action)
-	r.log.Info("version activated", "plugin", p.spec.Name, "version", row.Version, "digest", "sha256:"+digest,
+	r.count(p.name, action)
+	r.log.Info("version activated", "plugin", p.name, "version", row.Version, "digest", "sha256:"+digest,
 		"previous", "sha256:"+row.Previous, "action", action, "actor", o.Actor, "reason", o.Reason)
 	// The rows only tell what to go back to; they are read again before that.
 	if err := r.read(ctx, p); err != nil {
-		r.log.Warn("rows of a plugin not read", "plugin", p.spec.Name, "error", err)
+		r.log.Warn("rows of a plugin not read", "plugin", p.name, "error", err)
 	}
 	return nil
 }
@@ -281,7 +281,7 @@ func (r *Registry) obtain(ctx context.Context, p *plugin, digest string) (*versi
 	}
 	c, err := r.stored(ctx, digest)
 	if errors.Is(err, capture.ErrNotFound) {
-		return nil, fmt.Errorf("plugin %s: sha256:%s: %w", p.spec.Name, digest, ErrNoVersion)
+		return nil, fmt.Errorf("plugin %s: sha256:%s: %w", p.name, digest, ErrNoVersion)
 	}
 	if err != nil {
 		return nil, err

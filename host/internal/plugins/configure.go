@@ -71,7 +71,7 @@ func (c *Change) prepare(ctx context.Context, specs []Spec, signing Signing, loa
 			}
 			continue
 		}
-		f := &fresh{p: &plugin{spec: *s, base: digestOf(s.Bytes), turn: make(chan struct{}, 1)}}
+		f := &fresh{p: &plugin{name: s.Name, spec: *s, base: digestOf(s.Bytes), turn: make(chan struct{}, 1)}}
 		c.next[s.Name] = f.p
 		c.fresh = append(c.fresh, f)
 		g.Go(func() error {
@@ -123,7 +123,7 @@ func recheck(p *plugin, s *Spec) error {
 func (r *Registry) begin(ctx context.Context, f *fresh) error {
 	p := f.p
 	var err error
-	if p.rows, err = r.history(ctx, p.spec.Name); err != nil {
+	if p.rows, err = r.history(ctx, p.name); err != nil {
 		return err
 	}
 	var last schema.Activation
@@ -135,7 +135,7 @@ func (r *Registry) begin(ctx context.Context, f *fresh) error {
 			p.slot = wasm.NewSlot(p.active.m)
 			return nil
 		}
-		r.log.Error("the version that was activated can't be had, the configuration's own serves instead", "plugin", p.spec.Name,
+		r.log.Error("the version that was activated can't be had, the configuration's own serves instead", "plugin", p.name,
 			"digest", "sha256:"+last.Digest, "error", err)
 		p.astray, p.tryAgain = err.Error(), r.conf.Now().Add(tryAgainAfter)
 	}
@@ -155,7 +155,7 @@ func (p *plugin) configured(previous string) *schema.Activation {
 	if previous != "" {
 		reason = "the configuration has another module than before"
 	}
-	return &schema.Activation{Kind: string(p.active.m.Kind()), Place: p.spec.Name, Digest: p.base, Version: p.active.m.Manifest().Version,
+	return &schema.Activation{Kind: string(p.active.m.Kind()), Place: p.name, Digest: p.base, Version: p.active.m.Manifest().Version,
 		Previous: previous, Base: p.base, Action: schema.ActionConfigured, Actor: "configuration", Reason: reason + ": " + p.spec.Source,
 		KeyID: p.active.keyID}
 }
@@ -254,7 +254,8 @@ func (c *Change) write(ctx context.Context) error {
 		}
 		_, err := c.r.conf.Store.Activate(ctx, list...)
 		if err == nil {
-			return c.wrote(ctx)
+			c.wrote(ctx)
+			return nil
 		}
 		if !errors.Is(err, capture.ErrSuperseded) {
 			return err
@@ -266,7 +267,7 @@ func (c *Change) write(ctx context.Context) error {
 }
 
 // wrote reads the rows again, for what to go back to, and counts them.
-func (c *Change) wrote(ctx context.Context) error {
+func (c *Change) wrote(ctx context.Context) {
 	for _, f := range c.fresh {
 		if f.row == nil {
 			continue
@@ -278,7 +279,6 @@ func (c *Change) wrote(ctx context.Context) error {
 			c.r.log.Warn("rows of a plugin not read", "plugin", f.row.Place, "error", err)
 		}
 	}
-	return nil
 }
 
 // reread finds out whether a row is still called for. Where another host has said the same, what serves there is followed.
@@ -288,7 +288,7 @@ func (c *Change) reread(ctx context.Context) error {
 			continue
 		}
 		var err error
-		if f.p.rows, err = c.r.history(ctx, f.p.spec.Name); err != nil {
+		if f.p.rows, err = c.r.history(ctx, f.p.name); err != nil {
 			return err
 		}
 		last := f.p.rows[max(0, len(f.p.rows)-1):]

@@ -61,15 +61,15 @@ func TestReloadsDrain(t *testing.T) {
 		return Spec{Name: name, Kind: wasm.KindAdapter, Bytes: module, Source: name}
 	}
 	r := opened(t, sqliteBooks(t), Config{}, Signing{}, adapter("kept", v1), adapter("changed", v1), adapter("gone", v1))
-	kept, changed, gone := r.Slot("kept"), r.Slot("changed"), r.Slot("gone")
+	kept, changed, gone := slotOf(r, "kept"), slotOf(r, "changed"), slotOf(r, "gone")
 	retire := reconfigure(t, r, Signing{}, adapter("kept", v1), adapter("changed", v2), adapter("new", v2))
-	if r.Slot("kept") != kept {
+	if slotOf(r, "kept") != kept {
 		t.Error("a plugin that did not change has another slot")
 	}
 	if got := serving(t, r, "changed"); got != digestOf(v2) {
 		t.Errorf("changed: got %.8s, want %.8s", got, digestOf(v2))
 	}
-	if r.Slot("gone") != nil || r.Slot("new") == nil {
+	if slotOf(r, "gone") != nil || slotOf(r, "new") == nil {
 		t.Error("the registry has not the configuration's plugins")
 	}
 	for name, slot := range map[string]*wasm.Slot{"changed": changed, "gone": gone} {
@@ -105,7 +105,7 @@ func TestLimitsChange(t *testing.T) {
 	if got := serving(t, r, "p"); got != d2 {
 		t.Errorf("got %.8s, want what the operator activated, %.8s", got, d2)
 	}
-	m, release := r.Slot("p").Acquire()
+	m, release := slotOf(r, "p").Acquire()
 	defer release()
 	_, _, err := m.Decide(context.Background(), []byte("spin"))
 	if err == nil || !strings.Contains(err.Error(), "fuel of 1001000 ") {

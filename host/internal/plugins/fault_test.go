@@ -16,7 +16,7 @@ import (
 // fails makes the plugin's active version trap for an agent on an input, as a call does.
 func fails(t testing.TB, r *Registry, name, agent, input string) {
 	t.Helper()
-	m, release := r.Slot(name).Acquire()
+	m, release := slotOf(r, name).Acquire()
 	defer release()
 	_, _, err := m.Decide(context.Background(), []byte("panic"))
 	var f *wasm.Fault

@@ -114,15 +114,15 @@ func (r *Registry) adopt(ctx context.Context, p *plugin) error {
 	if drain := r.full(p); drain != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return &DrainError{Plugin: p.spec.Name, Oldest: drain.digest, Live: p.live()}
+		return &DrainError{Plugin: p.name, Oldest: drain.digest, Live: p.live()}
 	}
 	v, err := r.obtain(ctx, p, row.Digest)
 	if err != nil {
 		return err
 	}
 	r.swap(p, v)
-	r.count(p.spec.Name, "followed")
-	r.log.Info("version followed", "plugin", p.spec.Name, "version", v.m.Manifest().Version, "digest", "sha256:"+v.digest,
+	r.count(p.name, "followed")
+	r.log.Info("version followed", "plugin", p.name, "version", v.m.Manifest().Version, "digest", "sha256:"+v.digest,
 		"action", row.Action, "actor", row.Actor, "host", row.HostID)
 	return nil
 }

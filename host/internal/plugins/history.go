@@ -12,7 +12,7 @@ const historyLength = 200
 
 // read brings what is known of the plugin's rows up to date. Its turn is held.
 func (r *Registry) read(ctx context.Context, p *plugin) error {
-	rows, err := r.history(ctx, p.spec.Name)
+	rows, err := r.history(ctx, p.name)
 	if err != nil {
 		return err
 	}

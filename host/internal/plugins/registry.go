@@ -142,6 +142,8 @@ func (r *Registry) Close() {
 
 // A plugin is one of the configuration's, under one Spec. A Spec that changes makes a new one.
 type plugin struct {
+	name string
+	// spec is changed by Commit alone, which has the turn and the registry's mu.
 	spec Spec
 	base string // digest of spec.Bytes, bare hex
 	slot *wasm.Slot
@@ -177,7 +179,7 @@ func (p *plugin) take(ctx context.Context) error {
 	case p.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("plugin %s: another change is under way: %w", p.spec.Name, ctx.Err())
+		return fmt.Errorf("plugin %s: another change is under way: %w", p.name, ctx.Err())
 	}
 }
 
@@ -235,14 +237,4 @@ func (r *Registry) find(ctx context.Context, name string) (*plugin, error) {
 		}
 		p.give()
 	}
-}
-
-// Slot is where a plugin's active version is, nil where there is no such plugin. It stays until the plugin's Spec changes.
-func (r *Registry) Slot(name string) *wasm.Slot {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if p := r.plugins[name]; p != nil {
-		return p.slot
-	}
-	return nil
 }

@@ -128,7 +128,7 @@ func long(digest string) string {
 func (p *plugin) status() Status {
 	p.live()
 	past := pastOf(p.rows)
-	return Status{Name: p.spec.Name, Kind: string(p.active.m.Kind()), Source: p.spec.Source, Base: long(p.base), Pin: p.spec.Pin,
+	return Status{Name: p.name, Kind: string(p.active.m.Kind()), Source: p.spec.Source, Base: long(p.base), Pin: p.spec.Pin,
 		Active: p.active.shown(), Staged: shownAll(p.staged), Draining: shownAll(p.draining), LiveVersions: p.spec.LiveVersions,
 		Waiting: p.waiting, Astray: p.astray, Before: long(past.before(p.active.digest))}
 }
