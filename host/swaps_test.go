@@ -33,7 +33,7 @@ func TestSwapsUnderStreams(t *testing.T) {
 		}
 	}
 	options := swaptorture.Options{URL: r.url, Key: r.key, Admin: r.admin, Token: strings.TrimSpace(string(token)), Streams: 100, Swaps: 4, Builds: builds,
-		Body: fmt.Sprintf(hello, "ainfera-inference", true, "[[sim chunks=12 size=40 between=4ms]]")}
+		Body: fmt.Sprintf(hello, "ainfera-inference", true, "[[sim chunks=12 size=40 between=200ms]]")}
 	if _, err := swaptorture.Run(t.Context(), options); err != nil { // what is made once is made before it is counted
 		t.Fatal(err)
 	}

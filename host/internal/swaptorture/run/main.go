@@ -40,7 +40,7 @@ type plan struct {
 func main() {
 	var p plan
 	flag.StringVar(&p.binary, "ainfera", "bin/ainfera", "the server's binary")
-	flag.IntVar(&p.swaps, "swaps", 1000, "swaps, of an adapter and a policy in turn")
+	flag.IntVar(&p.swaps, "swaps", 1000, "swaps, of an adapter and a policy in turn; 0 leaves them out")
 	flag.IntVar(&p.streams, "streams", 300, "streams in flight")
 	flag.IntVar(&p.chunks, "chunks", 1_000_000, "chunks through one stream of the adapter")
 	flag.BoolVar(&p.bench, "bench", false, "measure instead")
@@ -48,9 +48,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	var err error
-	if p.bench {
+	switch {
+	case p.bench:
 		err = bench(ctx, p)
-	} else {
+	case p.swaps == 0:
+		err = chunks(ctx, p.chunks)
+	default:
 		err = errors.Join(torture(ctx, p), chunks(ctx, p.chunks))
 	}
 	if err != nil {
