@@ -236,7 +236,7 @@ func (rec *recording) call(ctx context.Context, p *author.Plugin, b *author.Buil
 	var seen author.Recorder
 	err = rec.send(ctx, provider.Config{Name: b.Manifest.Name, BaseURL: here, Auth: v.auth, Settings: v.settings, AllowPrivate: true,
 		Adapter: func() (provider.Adapter, func()) {
-			return recordedAdapter{adapter{m: m, settings: v.settings}, &seen}, func() {}
+			return recordedAdapter{&adapter{m: m, settings: v.settings}, &seen}, func() {}
 		},
 		Logger: hclog.NewNullLogger()}, body)
 	err = errors.Join(err, end()) // from here on nobody writes to the tap
@@ -284,7 +284,7 @@ func (rec *recording) send(ctx context.Context, c provider.Config, body []byte) 
 
 // A recordedAdapter notes what its streams are given.
 type recordedAdapter struct {
-	adapter
+	*adapter
 	seen *author.Recorder
 }
 
