@@ -63,12 +63,17 @@ func authorBuild() *cobra.Command {
 }
 
 // withPlugin opens the sandbox for a command on the plugin in a directory, which is this one where none is named.
-func withPlugin(ctx context.Context, args []string, do func(*author.Plugin) error) (err error) {
+func withPlugin(ctx context.Context, args []string, do func(*author.Plugin) error) error {
+	return withPluginIn(ctx, args, userCacheDir(), do)
+}
+
+// withPluginIn is withPlugin with the compiled modules in another place than the user's.
+func withPluginIn(ctx context.Context, args []string, cacheDir string, do func(*author.Plugin) error) (err error) {
 	dir := "."
 	if len(args) > 0 {
 		dir = args[0]
 	}
-	sandbox, err := openSandbox(ctx, userCacheDir())
+	sandbox, err := openSandbox(ctx, cacheDir)
 	if err != nil {
 		return err
 	}

@@ -140,11 +140,13 @@ func (rec *recording) vendor(o *options, m wasm.Manifest) (vendor, error) {
 			return v, err
 		}
 		p := providerOf(cfg, rec.provider)
-		switch {
-		case p == nil:
+		if p == nil {
 			return v, fmt.Errorf("%s has no provider %q", o.config, rec.provider)
-		case p.BaseURL == "":
-			return v, fmt.Errorf("provider %q has no base_url of its own: a simulated vendor has no answers worth keeping", rec.provider)
+		}
+		_, simulated := p.Simulated()
+		switch {
+		case simulated:
+			return v, fmt.Errorf("provider %q is simulated, and has no answers worth keeping: give it the vendor's base_url", rec.provider)
 		case p.Auth.Kind == config.AuthSigV4:
 			return v, fmt.Errorf("provider %q signs its requests for their host, and what is recorded goes through another", rec.provider)
 		}

@@ -33,7 +33,8 @@ func authorRun(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withPlugin(cmd.Context(), args, func(p *author.Plugin) error { return serveWith(cmd, o, cfg, p) })
+			compiled := filepath.Join(cfg.Store.Dir, "modules") // the server's, so that it finds what the check compiled
+			return withPluginIn(cmd.Context(), args, compiled, func(p *author.Plugin) error { return serveWith(cmd, o, cfg, p) })
 		},
 	}
 }

@@ -46,9 +46,24 @@ func written(t *testing.T, kind, name string) *Plugin {
 	return &Plugin{Dir: dir, Sandbox: sandbox(t)}
 }
 
+// compiled is where all tests find what one of them compiled; TestMain removes it.
+var compiled = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "ainfera-author-") })
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if dir, err := compiled(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(status)
+}
+
 func sandbox(t *testing.T) *wasm.Host {
 	t.Helper()
-	s, err := wasm.Open(t.Context(), wasm.Config{})
+	dir, err := compiled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := wasm.Open(t.Context(), wasm.Config{CacheDir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

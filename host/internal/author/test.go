@@ -29,9 +29,8 @@ type Report struct {
 type CaseReport struct {
 	File   *sdktest.File
 	Checks []Check
-	// Fuel is what the whole case used, Events how many records came of it.
-	Fuel   int64
-	Events int
+	// Fuel is what the whole case used.
+	Fuel int64
 }
 
 // A Check is one way in which a case was played.
@@ -148,7 +147,7 @@ func (t *tester) file(f *sdktest.File) error {
 // decide plays a policy's case.
 func (t *tester) decide(f *sdktest.File, c *CaseReport) {
 	got, stats, err := t.alone.Decide(t.ctx, f.Input)
-	c.Fuel, c.Events = stats.FuelUsed, 1
+	c.Fuel = stats.FuelUsed
 	if err == nil && t.opt.Update {
 		f.Decision = sdktest.Indent(got)
 	}
@@ -189,7 +188,7 @@ func (t *tester) stream(f *sdktest.File, c *CaseReport) {
 		if t.opt.Update {
 			f.Update(whole.result)
 		}
-		c.Fuel, c.Events = whole.fuel, len(whole.result.Events)
+		c.Fuel = whole.fuel
 		err = f.Compare(whole.result)
 	}
 	c.add(Check{Name: "case", Err: err, Repro: t.known(f, err)})
