@@ -36,6 +36,7 @@ type journal struct {
 	file diskFile // the one being appended to, or nil
 	path string   // its
 	size int64    // of what is durable in it
+	most int64    // and when another is begun
 	// waiting counts the records that are not delivered, by file.
 	waiting map[string]int
 }
@@ -48,7 +49,7 @@ const (
 
 // openJournal finds what a former process left.
 func openJournal(d disk, dir string, log hclog.Logger) (*journal, error) {
-	j := &journal{dir: dir, disk: d, log: log, waiting: map[string]int{}}
+	j := &journal{dir: dir, disk: d, log: log, waiting: map[string]int{}, most: journalFileBytes}
 	files, err := j.files()
 	if err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func (j *journal) append(r *record, err error) error {
 }
 
 func (j *journal) write(line []byte) error {
-	if j.file != nil && j.size >= journalFileBytes {
+	if j.file != nil && j.size >= j.most {
 		j.seal()
 	}
 	if j.file == nil {

@@ -161,8 +161,9 @@ func TestJournalBeginsAnotherFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	const records = 5
+	j.most = 30_000
 	for range records {
-		r := &record{Begin: &Begin{Agent: &Agent{ID: "a"}}, Completion: &Completion{ResponseBody: make([]byte, journalFileBytes/3)}}
+		r := &record{Begin: &Begin{Agent: &Agent{ID: "a"}}, Completion: &Completion{ResponseBody: make([]byte, 10_000)}}
 		if err := j.append(r, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -164,6 +164,7 @@ func TestCommitThatIsStillUnderWay(t *testing.T) {
 // A host that is frozen in the middle of a transaction holds locks: the server takes them back before another host's
 // transaction gives up on them.
 func TestFrozenHostIsNotInTheWay(t *testing.T) {
+	t.Parallel() // it waits
 	ctx := context.Background()
 	dsn := pgtest.DSN(t)
 	frozen, live := openBooks(t, Config{DSN: dsn, Dir: t.TempDir()}), openBooks(t, Config{DSN: dsn, Dir: t.TempDir()})

@@ -362,6 +362,7 @@ func copyFile(t *testing.T, from, to string) {
 // Whatever the disk has written of what was not synced, a completion that was acknowledged is booked, the signing key is
 // the same, and the host starts.
 func TestLossOfPowerAtEveryOperation(t *testing.T) {
+	t.Parallel()
 	ways, lost := losses(t, func(*powerDisk) {}, false)
 	for _, l := range lost {
 		t.Error(l)
@@ -374,6 +375,7 @@ func TestLossOfPowerAtEveryOperation(t *testing.T) {
 
 // The same test finds what a host would lose that left a sync out: it is a test that can fail.
 func TestLossOfPowerIsNoticedWithoutSync(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(*powerDisk){
 		"OfTheFile":      func(d *powerDisk) { d.noSync = true },
 		"OfTheDirectory": func(d *powerDisk) { d.noSyncDir = true },

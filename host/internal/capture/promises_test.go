@@ -40,12 +40,12 @@ func TestMakePromises(t *testing.T) {
 	promise := func(what, id string) { fmt.Fprintf(os.Stderr, "promise %s %s\n", what, id) }
 	for _, then := range []string{"PRAGMA wal_checkpoint(PASSIVE)", "PRAGMA wal_checkpoint(TRUNCATE)", ""} {
 		var group sync.WaitGroup
-		for g := range 4 {
+		for g := range 3 {
 			group.Go(func() {
-				for range 3 {
+				for range 2 {
 					c := mustBegin(t, b, routed(a, 100))
 					promise("begun", c.ID())
-					if g == 3 {
+					if g == 2 {
 						continue // an orphan
 					}
 					mustComplete(t, c, ended(schema.StatusSucceeded, 40))
@@ -67,6 +67,7 @@ func TestMakePromises(t *testing.T) {
 // what a disk could hold that lost its power at any of its syncs and promises, whatever it had written by itself of what
 // was not synced. From each the next start must know every call that was promised.
 func TestSQLiteKeepsItsPromises(t *testing.T) {
+	t.Parallel()
 	events := watch(t)
 	for _, tt := range []struct {
 		name    string
@@ -86,7 +87,7 @@ func TestSQLiteKeepsItsPromises(t *testing.T) {
 				t.Error("nothing was lost although syncs did nothing: this test could not fail")
 			case !tt.loses && len(r.lost) > 0:
 				t.Errorf("lost %d times, at first:\n%s", len(r.lost), strings.Join(r.lost[:min(5, len(r.lost))], "\n"))
-			case !tt.loses && (len(r.promised) < 30 || r.moments < 80):
+			case !tt.loses && (len(r.promised) < 20 || r.moments < 50):
 				t.Errorf("%d promises at %d moments: too little was watched", len(r.promised), r.moments)
 			}
 		})
@@ -327,8 +328,8 @@ func (r *replay) check(s traceSurvival, at int) {
 	}
 }
 
-// fully is how many of the disks are not only looked at: a host starts on them and its books are checked.
-const fully = 25
+// fully is how many of the disks are not only looked at: a host starts on every so manyth, and its books are checked.
+const fully = 10
 
 // start returns the calls that the store knows, with their statuses.
 func (r *replay) start(files map[string][]byte) (map[string]string, error) {
@@ -363,10 +364,6 @@ func statuses(path string) (found map[string]string, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	var intact string
-	if err := db.QueryRow("PRAGMA quick_check").Scan(&intact); err != nil || intact != "ok" {
-		return nil, fmt.Errorf("quick_check: %s, %w", intact, err)
-	}
 	var tables int
 	if err := db.QueryRow("SELECT count(*) FROM sqlite_master WHERE name = 'inferences'").Scan(&tables); err != nil || tables == 0 {
 		return nil, err
