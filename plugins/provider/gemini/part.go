@@ -9,6 +9,9 @@ import (
 // itself, nobody asked for any.
 func (s *stream) part(p *part, out *sdk.Events) {
 	text, call, sig := p.field[partText], p.field[partCall], p.field[partSignature]
+	if call.Kind() == jscan.Object || len(text) > 2 {
+		s.release(out)
+	}
 	switch {
 	case call.Kind() == jscan.Object:
 		s.call(call, sig, out)
@@ -24,13 +27,30 @@ func (s *stream) part(p *part, out *sdk.Events) {
 		switch {
 		case len(sig) <= 2:
 		case len(text) > 2:
-			s.leave(out)
-			s.sign(onText, sig, out)
+			s.hold(onText, sig)
 		default:
-			s.leave(out)
-			s.sign(onEmptyText, sig, out)
+			s.hold(onEmptyText, sig)
 		}
 	}
+}
+
+// hold keeps a text's signature until something follows. The last text's is dropped: the vendor recommends to send it
+// back and does not insist, and clients that show an answer's last block, as Claude Code does when it prints, would show
+// the empty block that carries it.
+func (s *stream) hold(kind byte, sig jscan.Value) {
+	s.held = append(s.held[:0], kind)
+	s.held = append(s.held, sig...)
+}
+
+// release emits the signature that is held, since something follows.
+func (s *stream) release(out *sdk.Events) {
+	if len(s.held) == 0 {
+		return
+	}
+	kind, sig := s.held[0], jscan.Value(s.held[1:])
+	s.leave(out)
+	s.sign(kind, sig, out)
+	s.held = s.held[:0]
 }
 
 func (s *stream) text(r run, v jscan.Value, out *sdk.Events) {

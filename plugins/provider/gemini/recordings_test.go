@@ -138,7 +138,7 @@ func compareCalls(t *testing.T, m sdktest.Message, want reading) {
 // A reading is what encoding/json finds in a recording.
 type reading struct {
 	id, model, text, thinking, finish, err string
-	signatures                             []string
+	signatures, held                       []string
 	calls                                  []readCall
 	usage                                  map[string]int64
 	figures                                map[string]int64
@@ -230,7 +230,16 @@ func (r *reading) part(p dict) {
 		r.skipped++
 		return
 	}
-	if sig, _ := p["thoughtSignature"].(string); sig != "" {
+	if isCall || text != "" { // what signed a text before it is passed on
+		r.signatures = append(r.signatures, r.held...)
+		r.held = nil
+	}
+	sig, _ := p["thoughtSignature"].(string)
+	switch {
+	case sig == "":
+	case mark == "gemini-e:", mark == "gemini-t:":
+		r.held = []string{mark + sig}
+	default:
 		r.signatures = append(r.signatures, mark+sig)
 	}
 }

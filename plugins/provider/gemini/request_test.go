@@ -165,11 +165,12 @@ func TestSignaturesGoBack(t *testing.T) {
 		"a call":                  {signedCall + "," + call, signedCall + "," + call},
 		"a call behind a thought": {thought("hm") + "," + signedCall, thought("hm") + "," + signedCall},
 		"a call behind text":      {text("a") + "," + signedCall, text("a") + "," + signedCall},
-		"text":                    {text("a") + `,{"text":"b","thoughtSignature":"AB=="}`, `{"text":"ab","thoughtSignature":"AB=="}`},
-		"an empty text":           {text("a") + `,{"text":"","thoughtSignature":"AB=="}`, text("a") + `,{"text":"","thoughtSignature":"AB=="}`},
+		"text":                    {text("a") + `,{"text":"b","thoughtSignature":"AB=="}`, `{"text":"ab"}`}, // the last text's is not kept
+		"an empty text":           {text("a") + `,{"text":"","thoughtSignature":"AB=="}`, text("a")},
+		"text before a call":      {text("a") + `,{"text":"","thoughtSignature":"AB=="},` + signedCall, text("a") + `,{"text":"","thoughtSignature":"AB=="},` + signedCall},
 		"a thought":               {`{"text":"hm","thought":true,"thoughtSignature":"AB=="},` + text("a"), `{"text":"hm","thought":true,"thoughtSignature":"AB=="},` + text("a")},
 		"all of them": {`{"text":"hm","thought":true,"thoughtSignature":"A1=="},` + text("a") + `,{"text":"b","thoughtSignature":"A2-_"},` + signedCall + `,{"text":"","thoughtSignature":"A3=="}`,
-			`{"text":"hm","thought":true,"thoughtSignature":"A1=="},{"text":"ab","thoughtSignature":"A2-_"},` + signedCall + `,{"text":"","thoughtSignature":"A3=="}`},
+			`{"text":"hm","thought":true,"thoughtSignature":"A1=="},{"text":"ab","thoughtSignature":"A2-_"},` + signedCall},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := play(t, sse(tc.parts, finished("STOP")))

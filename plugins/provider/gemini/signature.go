@@ -16,6 +16,8 @@ import (
 //	[text][empty text, signed]  text, thinking, empty (signed onEmptyText)
 //	[thought, signed]           thinking (signed onThought)
 //
+// A text's signature is passed on only where something follows the text: see stream.hold.
+//
 // The mark also tells these signatures from those of other vendors, which Gemini would refuse.
 type signature struct {
 	kind byte // one of the kinds below; 0 is none

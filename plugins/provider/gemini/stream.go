@@ -28,6 +28,7 @@ type stream struct {
 	finish    finish
 	chunk     chunk
 	scratch   []byte
+	held      []byte // kind and JSON string of a text's signature, until something follows it
 }
 
 // A run is what the open text block holds.
