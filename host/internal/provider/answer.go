@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ainfera-ai/router/host/internal/framing"
@@ -28,6 +29,7 @@ type Answer struct {
 	collect func(framing.Frame) error
 	buf     []byte
 	filled  bool            // the last read filled buf
+	waited  time.Duration   // for a frame since the last one: comments keep a connection alive, and are no answer
 	pending error           // what the body's read returned together with its last bytes
 	frames  []framing.Frame // of the last read
 	records []abi.Record    // what the guest is pushed for them
@@ -36,8 +38,9 @@ type Answer struct {
 	state    state
 	err      error // what Next returns once ended
 	headSent bool
-	told     bool // the guest had its End, or can't be told any more
-	eof      bool // the body was read to its end, so that the connection can be used again
+	told     bool   // the guest had its End, or can't be told any more
+	rest     []byte // what it then said, of an answer that is not complete
+	eof      bool   // the body was read to its end, so that the connection can be used again
 }
 
 type state uint8
@@ -122,7 +125,38 @@ func (a *Answer) Next(ctx context.Context) (Piece, error) {
 			return piece, nil
 		}
 	}
-	return Piece{}, a.err
+	return a.last()
+}
+
+// last is the end of the answer. One that broke off, or behind which there came nothing but comments, is complete all the
+// same where the guest says so: vendors give the reason to stop, and do not always stop.
+func (a *Answer) last() (Piece, error) {
+	if a.err == io.EOF || a.told || !a.headSent || a.document || a.p.guest == nil || Cancelled(a.err) {
+		return Piece{}, a.err
+	}
+	ev, ok := a.tellEnd(abi.EndBroken)
+	if !ok {
+		return Piece{}, a.err
+	}
+	if !ev.stopped || ev.failed != nil {
+		a.rest = ev.batch
+		return Piece{}, a.err
+	}
+	a.err = io.EOF
+	return Piece{Batch: ev.batch}, nil
+}
+
+// tellEnd says to the guest that no more comes. A guest that fails then has only the log to say so: the answer has failed
+// already.
+func (a *Answer) tellEnd(why abi.EndReason) (events, bool) {
+	a.told = true
+	a.records = append(a.records[:0], abi.Record{Kind: abi.KindEnd, Flags: uint8(why)})
+	ev, err := a.push()
+	if err != nil {
+		a.p.up.log.Warn("adapter failed at the end of a call", "provider", a.p.up.name, "module", a.p.module,
+			"inference", a.p.ask.InferenceID, "error", err)
+	}
+	return ev, err == nil
 }
 
 // read fills frames from one read of the body, or from its end. The error is what Next is to end with: io.EOF, possibly
@@ -137,6 +171,9 @@ func (a *Answer) read() error {
 		a.pending = err // frames last until the framer's next call, so that the end is dealt with on its own
 		if err := a.framer.Feed(a.buf[:n], a.collect); err != nil {
 			return a.malformed(err)
+		}
+		if slices.ContainsFunc(a.frames, func(f framing.Frame) bool { return !f.Empty }) {
+			a.waited = 0
 		}
 		return nil
 	}
@@ -159,12 +196,14 @@ func (a *Answer) read() error {
 // readBody reads the body once, under the deadline that holds now.
 func (a *Answer) readBody() (int, error) {
 	if a.streamed && a.state == reading && a.p.try.FirstByte > 0 {
-		a.watch.set(a.idle)
+		a.expect()
 	}
+	began := time.Now()
 	if a.filled && len(a.buf) < largeReadBytes {
 		a.buf = make([]byte, largeReadBytes)
 	}
 	n, err := a.resp.Body.Read(a.buf)
+	a.waited += time.Since(began)
 	if n == 0 {
 		return 0, err
 	}
@@ -178,6 +217,21 @@ func (a *Answer) readBody() (int, error) {
 	a.filled = n == len(a.buf)
 	return n, err
 }
+
+// expect gives the vendor its time for the next byte. Comments say that it is at work still, and vendors send them for
+// minutes before they answer; but no longer than a whole answer may take.
+func (a *Answer) expect() {
+	switch left := a.p.up.limits.Total - a.waited; {
+	case left >= a.idle.after:
+		a.watch.set(a.idle)
+	case left > 0:
+		a.watch.set(&lapse{onlyComments, left})
+	default:
+		a.cancel(&lapse{onlyComments, a.p.up.limits.Total})
+	}
+}
+
+const onlyComments = "nothing but comments"
 
 // malformed is the failure of a body that isn't in the framing it should be in.
 func (a *Answer) malformed(err error) *Failure {
@@ -213,15 +267,15 @@ func (a *Answer) Rest() []byte {
 		why = abi.EndBroken
 	}
 	a.end(fmt.Errorf("provider %s: %w", a.p.up.name, ErrCallerLeft))
+	if said := a.rest; said != nil {
+		a.rest = nil
+		return said
+	}
 	if a.told || !a.headSent || a.p.guest == nil {
 		return nil
 	}
-	a.told = true
-	a.records = append(a.records[:0], abi.Record{Kind: abi.KindEnd, Flags: uint8(why)})
-	ev, err := a.push()
-	if err != nil {
-		a.p.up.log.Warn("adapter failed at the end of a call", "provider", a.p.up.name, "module", a.p.module,
-			"inference", a.p.ask.InferenceID, "error", err)
+	ev, ok := a.tellEnd(why)
+	if !ok {
 		return nil
 	}
 	return ev.batch

@@ -258,6 +258,51 @@ func TestStreamTimeouts(t *testing.T) {
 	}
 }
 
+// A vendor that says nothing but that it is there may do so as long as a whole answer may take.
+func TestCommentsAreNoAnswer(t *testing.T) {
+	for name, tc := range map[string]struct {
+		first, want string
+		complete    bool
+	}{
+		"Cut":      {"data: {\"text\":\"a\"}\n\n", "text:a", false},
+		"Complete": {"data: {\"finish\":\"x\"}\n\n", "stop", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeAdapter{}
+			if tc.complete { // an adapter that knows the reason, and waits for the usage
+				f.push = func(recs []abi.Record) (out []abi.Record, _ error) {
+					if recs[len(recs)-1].Kind == abi.KindEnd {
+						out = []abi.Record{{Kind: abi.KindStop, Payload: []byte(`{"reason":"stop"}`)}}
+					}
+					return out, nil
+				}
+			}
+			a := answerOf(t, f, "sse", func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(200)
+				stream(w, tc.first)
+				for r.Context().Err() == nil {
+					stream(w, ": still here\n\n")
+					select {
+					case <-r.Context().Done():
+					case <-time.After(brief / 10):
+					}
+				}
+			}, func(c *Config) { c.Limits.Total = brief })
+			events, _, err := drainAll(t, a)
+			if !tc.complete {
+				if got := failureOf(t, err); got.Kind != abi.ErrTimeout {
+					t.Errorf("got %v, want a timeout", err)
+				}
+			} else if err != nil {
+				t.Errorf("got %v, want an answer that is complete", err)
+			}
+			if got := strings.Join(events, " "); got != tc.want {
+				t.Errorf("events: got %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestBroken(t *testing.T) {
 	f := &fakeAdapter{}
 	a := answerOf(t, f, "sse", func(w http.ResponseWriter, r *http.Request) {
