@@ -113,7 +113,7 @@ func TestGeminiOneCallIsOneRow(t *testing.T) {
 				}
 				if stream {
 					const block = " content_block_start content_block_delta content_block_stop"
-					if got := names(eventsOf(t, out)); got != "message_start"+block+block+block+" message_delta message_stop" {
+					if got := names(eventsOf(t, out)); got != "message_start"+block+block+" message_delta message_stop" {
 						t.Errorf("events %s", got)
 					}
 				}
@@ -169,7 +169,7 @@ func TestGeminiTools(t *testing.T) {
 	results[0], results[1] = results[1], results[0] // clients run tools at once; who is first is first
 	params.Messages = append(params.Messages, m.ToParam(), sdk.NewUserMessage(results...))
 	m = sdkCall(t, r, "0.75", params)
-	if said := m.Content[len(m.Content)-2].Text; m.StopReason != sdk.StopReasonEndTurn || !strings.Contains(said, "“the result of get_weather”. The tool returned: “the result of get_time”") {
+	if said := m.Content[len(m.Content)-1].Text; m.StopReason != sdk.StopReasonEndTurn || !strings.Contains(said, "“the result of get_weather”. The tool returned: “the result of get_time”") {
 		t.Errorf("got %s", m.RawJSON())
 	}
 	calls := r.sim.Calls()
