@@ -46,7 +46,7 @@ const (
 )
 
 func main() {
-	role := flag.String("role", "", "internal: vendor or proxy")
+	role := flag.String("role", "", "guests: measure the modules alone; internal: vendor, proxy")
 	target := flag.String("target", "", "internal: the proxy's target")
 	binary := flag.String("ainfera", "bin/ainfera", "the server's binary")
 	unbooked := flag.String("unbooked", "bin/unbooked", "the server built with the tag unbooked, which writes nothing down")
@@ -68,6 +68,8 @@ func main() {
 		err = vendor(ctx)
 	case "proxy":
 		err = proxy(ctx, *target)
+	case "guests":
+		err = measureGuests(ctx)
 	default:
 		err = measure(ctx, plan{*binary, *unbooked, *calls, *streams, *chunks, *rounds})
 	}
@@ -194,7 +196,10 @@ func measure(ctx context.Context, p plan) error {
 			return fmt.Errorf("%s: %w", kind.name, err)
 		}
 	}
-	return measureBooks(ctx, p, start, dir, bases)
+	if err := measureBooks(ctx, p, start, dir, bases); err != nil {
+		return err
+	}
+	return measureGuests(ctx)
 }
 
 // A starter starts a process that ends with the bench, with these variables beside the bench's own.
