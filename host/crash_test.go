@@ -112,6 +112,7 @@ func (r *running) orphaned() {
 // TestCrash kills a host with SIGKILL at each moment of a call. Its next start ends the orphan: one row, failed_host, the
 // hold refunded, the chains whole.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	for name, store := range stores {
 		for _, m := range moments {
 			t.Run(name+"/"+m.name, func(t *testing.T) {
@@ -140,6 +141,7 @@ func TestCrash(t *testing.T) {
 
 // TestCrashBesideAnotherHost kills one host of two: the other ends the orphan when the lease has run out.
 func TestCrashBesideAnotherHost(t *testing.T) {
+	t.Parallel()
 	dir, dsn := postgresStore(t)
 	r := outside(t, dir, dsn)
 	kill := r.spawn()
@@ -154,6 +156,7 @@ func TestCrashBesideAnotherHost(t *testing.T) {
 // TestCompletionAfterTheCrash kills a host that could tell only its journal how a call ended. Another host ends the call as
 // an orphan; the host comes back, and the journal's word replaces that one by correcting entries.
 func TestCompletionAfterTheCrash(t *testing.T) {
+	t.Parallel()
 	dir, dsn := postgresStore(t)
 	r := outside(t, dir, dsn)
 	kill := r.spawn()

@@ -90,6 +90,7 @@ func (r *running) outlives(goAway, comeBack func()) {
 // TestOutage takes the store away in every way that it can go, and gives it back: what can't be recorded is refused before
 // a vendor hears of it, and what was in flight is booked, once, when the store is back.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	t.Run("postgres/Restarted", func(t *testing.T) {
 		t.Parallel()
 		cluster, dsn := ownCluster(t)

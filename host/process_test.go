@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -98,11 +99,33 @@ func (r *running) twin() *running {
 	return &running{t: r.t, sim: r.sim, urls: r.urls, dir: dir, dsn: r.dsn, config: config, key: r.key, logs: &lockedBuffer{}}
 }
 
+// built is the server as it ships, built once: this test binary could stand for it, but is many times slower under -race.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := guests()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir[""], "ainfera")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+func binary(t *testing.T) string {
+	t.Helper()
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // spawn starts the server in a process of its own and returns what kills it with SIGKILL, as a crash does. Keys that an
 // earlier start was shown are kept.
 func (r *running) spawn() (kill func()) {
 	r.t.Helper()
-	cmd := exec.Command("ainfera", "serve", "--config", r.config)
+	cmd := exec.Command(binary(r.t), "serve", "--config", r.config)
 	cmd.Stderr = r.logs
 	out, err := cmd.StdoutPipe()
 	if err == nil {

@@ -105,9 +105,12 @@ func (b *Books) keepHouse() {
 				b.log.Info("bodies whose time is over deleted", "calls", n)
 			}
 		case <-deliver.C:
+			began := time.Now()
 			if err := errors.Join(b.endStranded(ctx), b.endDoubts(ctx), b.deliverJournal(ctx), b.freeLeft(ctx)); err != nil {
 				b.log.Debug("store not available yet", "error", err)
 			}
+			// A store that hangs is asked half of the time at most: callers wait in the same queue to be refused.
+			deliver.Reset(max(deliverEvery, time.Since(began)))
 			b.watchKey(ctx)
 		}
 	}
