@@ -186,14 +186,13 @@ func (t *translation) toolUse(block jscan.Value) {
 
 // result writes a tool's result. A tool message holds text only, so images and files go into the user's message that
 // follows, each behind a note that says whose they are.
-func (t *translation) result(n *turn, block jscan.Value) {
-	id := t.toolID(block.Get("tool_use_id").String())
-	content := block.Get("content")
+func (t *translation) result(n *turn, r result) {
+	id, content := t.toolID(r.id.String()), r.content
 	t.message("tool")
 	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "tool_call_id"), id)
 	t.b = append(jwrite.AppendKey(t.b, "content"), '"')
 	empty := len(t.b)
-	if block.Get("is_error").Bool() {
+	if r.isError.Bool() {
 		t.b = append(t.b, "Error: "...)
 	}
 	if content.Kind() == jscan.String {

@@ -10,8 +10,8 @@ import (
 // A turn is what one side says, sorted by where it goes.
 type turn struct {
 	role     string
-	parts    []part        // text, images, documents
-	results  []jscan.Value // tool_result blocks
+	parts    []part // text, images, documents
+	results  []result
 	calls    []jscan.Value // tool_use blocks
 	thinking []jscan.Value // the thinking of thinking blocks
 }
@@ -40,6 +40,9 @@ const (
 	partBlock // a text document or search result, written as text
 )
 
+// A result is a tool_result block, its fields as they were when the block was walked: they are long.
+type result struct{ id, content, isError jscan.Value }
+
 func (n *turn) reset(role string) {
 	*n = turn{role: role, parts: n.parts[:0], results: n.results[:0], calls: n.calls[:0], thinking: n.thinking[:0]}
 }
@@ -54,6 +57,7 @@ func (t *translation) collect(n *turn, content jscan.Value) {
 	}
 	for block := range content.Items() {
 		var kind, text, thinking jscan.Value
+		var res result
 		for key, v := range block.Fields() {
 			switch string(key) {
 			case "type":
@@ -62,6 +66,12 @@ func (t *translation) collect(n *turn, content jscan.Value) {
 				text = v
 			case "thinking":
 				thinking = v
+			case "tool_use_id":
+				res.id = v
+			case "content":
+				res.content = v
+			case "is_error":
+				res.isError = v
 			case "cache_control":
 				t.dropCacheControl(v)
 			case "citations":
@@ -72,7 +82,7 @@ func (t *translation) collect(n *turn, content jscan.Value) {
 		}
 		switch k := kind.String(); k {
 		case "tool_result":
-			n.results = append(n.results, block)
+			n.results = append(n.results, res)
 		case "tool_use":
 			n.calls = append(n.calls, block)
 		case "thinking":
