@@ -396,3 +396,27 @@ func BenchmarkEncodingJSON(b *testing.B) {
 		}
 	}
 }
+
+func TestPickItems(t *testing.T) {
+	for name, tc := range map[string]struct{ doc, want string }{
+		"Objects":   {` [ {"b":1,"a":"x"} ,{}, {"a":{"a":2},"c":[{}],"a":3 }]`, `{"b":1,"a":"x"} "x" 1|{}  |{"a":{"a":2},"c":[{}],"a":3 } 3 |`},
+		"Others":    {`["a",1,null,[{"a":1}],{"a":"\\\"}"}]`, `"a"  |1  |null  |[{"a":1}]  |{"a":"\\\"}"} "\\\"}" |`},
+		"NoArray":   {`{"a":1}`, ``},
+		"EmptyOnes": {`[]`, ``},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, err := jscan.Parse([]byte(tc.doc))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var f [2]jscan.Value
+			got := ""
+			for item := range v.PickItems(f[:], "a", "b") {
+				got += string(item) + " " + string(f[0]) + " " + string(f[1]) + "|"
+			}
+			if got != tc.want {
+				t.Errorf("got %s, want %s", got, tc.want)
+			}
+		})
+	}
+}

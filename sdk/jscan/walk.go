@@ -18,22 +18,25 @@ func (v Value) Get(key string) Value {
 // keys. It is quickest when keys are in the order of the document.
 func (v Value) Pick(dst []Value, keys ...string) {
 	clear(dst)
-	n := 0 // after the key that was found last
-	for i := v.inside(Object); i != 0; {
-		k, end, val, next := nextField(v, i)
-		if i = next; i == 0 {
-			return
-		}
-		if n < len(keys) && keyIs(v, k, end, keys[n]) {
-			dst[n] = v[val:i:i]
-			n++
-			continue
-		}
-		for m := range keys {
-			if keyIs(v, k, end, keys[m]) {
-				dst[m] = v[val:i:i]
-				n = m + 1
-				break
+	if v.Kind() == Object {
+		pick(v, 0, dst, keys)
+	}
+}
+
+// PickItems ranges over an array's elements, over nothing when v is no array, and sets dst to the fields of each as Pick
+// does: array and objects in one walk, where Items would have walked an object to its end before Pick does so again.
+func (v Value) PickItems(dst []Value, keys ...string) func(yield func(Value) bool) {
+	return func(yield func(Value) bool) {
+		for i := v.inside(Array); i != 0; {
+			from := nextItem(v, i)
+			clear(dst)
+			if from != 0 && v[from] == '{' {
+				i = pick(v, from, dst, keys)
+			} else {
+				i = skipValue(v, from)
+			}
+			if i == 0 || !yield(v[from:i:i]) {
+				return
 			}
 		}
 	}
@@ -98,6 +101,36 @@ func (v Value) inside(k Kind) int {
 		return 1
 	}
 	return 0
+}
+
+// pick is Pick of the object at b[i], which is cleared before. It returns the object's end, or 0 where there is none.
+func pick(b []byte, i int, dst []Value, keys []string) int {
+	n := 0 // after the key that was found last
+	for i++; ; {
+		k, end, val, next := nextField(b, i)
+		if next == 0 {
+			for i < len(b) && b[i] <= ' ' {
+				i++
+			}
+			if i < len(b) && b[i] == '}' {
+				return i + 1
+			}
+			return 0
+		}
+		i = next
+		if n < len(keys) && keyIs(b, k, end, keys[n]) {
+			dst[n] = b[val:i:i]
+			n++
+			continue
+		}
+		for m := range keys {
+			if keyIs(b, k, end, keys[m]) {
+				dst[m] = b[val:i:i]
+				n = m + 1
+				break
+			}
+		}
+	}
 }
 
 // nextField is the field at or after b[i]: its key, without the quotes, where its value starts, and where that ends, or 0

@@ -85,17 +85,9 @@ func (t *translation) message(role string) {
 // becomes part of the user's turn, marked the way Claude Code marks it for models that take none.
 func (t *translation) messages() {
 	var turn turn
-	for m := range t.in.messages.Items() {
-		var role, content jscan.Value
-		for key, v := range m.Fields() {
-			switch string(key) {
-			case "role":
-				role = v
-			case "content":
-				content = v
-			}
-		}
-		r := role.String()
+	var f [2]jscan.Value
+	for range t.in.messages.PickItems(f[:], "role", "content") {
+		r, content := f[0].String(), f[1]
 		amid := r == "system"
 		if amid {
 			r = "user"

@@ -55,30 +55,12 @@ func (t *translation) collect(n *turn, content jscan.Value) {
 		}
 		return
 	}
-	for block := range content.Items() {
-		var kind, text, thinking jscan.Value
-		var res result
-		for key, v := range block.Fields() {
-			switch string(key) {
-			case "type":
-				kind = v
-			case "text":
-				text = v
-			case "thinking":
-				thinking = v
-			case "tool_use_id":
-				res.id = v
-			case "content":
-				res.content = v
-			case "is_error":
-				res.isError = v
-			case "cache_control":
-				t.dropCacheControl(v)
-			case "citations":
-				if v.Len() > 0 {
-					t.out.Dropped("messages.content.citations")
-				}
-			}
+	var f [8]jscan.Value
+	for block := range content.PickItems(f[:], "type", "text", "thinking", "tool_use_id", "content", "is_error", "cache_control", "citations") {
+		kind, text, thinking, res := f[0], f[1], f[2], result{f[3], f[4], f[5]}
+		t.dropCacheControl(f[6])
+		if f[7].Len() > 0 {
+			t.out.Dropped("messages.content.citations")
 		}
 		switch k := kind.String(); k {
 		case "tool_result":
