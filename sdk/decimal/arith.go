@@ -133,6 +133,24 @@ func (d Decimal) Quantize(exp int32) (q Decimal, ok bool) {
 	return Decimal{lo: w[0], hi: w[1], exp: exp, neg: d.neg}, true
 }
 
+// Units is how many whole 10^exp are in d: of two numbers the greater never has fewer. ok is false when d is below zero,
+// and when a word doesn't hold them.
+func (d Decimal) Units(exp int32) (n uint64, ok bool) {
+	shift := int(d.exp) - int(exp)
+	switch {
+	case d.hi|d.lo == 0 || -shift >= Precision:
+		return 0, d.Sign() >= 0
+	case d.neg:
+		return 0, false
+	case shift >= 0:
+		return d.shifted(shift)
+	case d.hi == 0 && -shift < len(pow10Word):
+		return d.lo / pow10Word[-shift], true
+	}
+	q, _ := divide(d.wide(), pow10[-shift])
+	return q[0], q[1]|q[2] == 0
+}
+
 // Cmp is -1 when d < e, 0 when they are the same value, 1 when d > e.
 func (d Decimal) Cmp(e Decimal) int {
 	s, t := d.Sign(), e.Sign()

@@ -150,6 +150,25 @@ func TestQuantize(t *testing.T) {
 	}
 }
 
+func TestUnits(t *testing.T) {
+	for _, tc := range []struct {
+		in   string
+		exp  int32
+		want uint64
+		ok   bool
+	}{
+		{"0", -9, 0, true}, {"-0.00", -9, 0, true}, {"0E+50", -9, 0, true}, {"1", 0, 1, true}, {"1.999", 0, 1, true}, {"-1", 0, 0, false},
+		{"-1E-40", -9, 0, false}, {"0.59", -9, 590000000, true}, {"0.0000000019", -9, 1, true}, {"1E-9999", -9, 0, true},
+		{"0.3333333333333333333333333333", -9, 333333333, true}, {"9999999999999999999999999999E-28", -9, 999999999, true},
+		{"18446744073709551615", 0, math.MaxUint64, true}, {"18446744073709551616", 0, 0, false}, {"18446744073709551616.1", -1, 0, false},
+		{"18446744073709551615.9", 0, math.MaxUint64, true}, {"1E+19", 0, 1e19, true}, {"1E+20", 0, 0, false}, {"1E+9999", 0, 0, false},
+	} {
+		if got, ok := dec(t, tc.in).Units(tc.exp); ok != tc.ok || ok && got != tc.want {
+			t.Errorf("%s in 10^%d: got %d, %v; want %d, %v", tc.in, tc.exp, got, ok, tc.want, tc.ok)
+		}
+	}
+}
+
 func TestCmp(t *testing.T) {
 	// In ascending order; those in one string are the same value.
 	order := []string{"-1E+9999", "-10", "-9.99", "-1E-9999", "0 -0 0.00 0E+50", "1E-9999", "0.3333333333333333333333333333",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"slices"
 	"strconv"
@@ -15,18 +16,25 @@ const semver = "1.0.0"
 // An engine decides. It keeps its buffers between calls and is not safe for concurrent use.
 type engine struct {
 	input
-	order []int32 // candidates as the output lists them
+	order []place // candidates as the output lists them
 	alive int     // how many of order are survivors, all at its front
 }
 
+// A place is a candidate by its index, with the first thing that it is sorted by; see rank.
+type place struct {
+	key uint64
+	of  int32
+}
+
 // likelyCandidates is how many there is room for before any is seen. A decision runs on an instance rewound to its start:
-// what is allocated then is there for every call, and what is not would be allocated by each.
-const likelyCandidates = 24
+// what is allocated then is there for every call and, until it is written, costs no memory; what is not would be allocated
+// by each.
+const likelyCandidates = 256
 
 func newEngine() *engine {
 	return &engine{
 		input: input{candidates: make([]candidate, 0, likelyCandidates)},
-		order: make([]int32, 0, likelyCandidates),
+		order: make([]place, 0, likelyCandidates),
 	}
 }
 
@@ -151,14 +159,45 @@ func (e *engine) floorValue(c *candidate) decimal.Decimal {
 func (e *engine) rank() {
 	e.order, e.alive = e.order[:0], 0
 	for i := range e.candidates {
-		e.order = append(e.order, int32(i))
-		if e.candidates[i].drop == survives {
+		c := &e.candidates[i]
+		e.order = append(e.order, place{key: e.key(c), of: int32(i)})
+		if c.drop == survives {
 			e.alive++
 		}
 	}
 	if e.alive > 0 {
-		slices.SortFunc(e.order, e.compare)
+		slices.SortFunc(e.order, func(p, q place) int {
+			if p.key != q.key {
+				return cmp.Compare(p.key, q.key)
+			}
+			return e.compare(p.of, q.of)
+		})
 	}
+}
+
+// Of a key: the reason is in the highest byte, which leaves seven.
+const (
+	reasonShift = 56
+	highestKey  = 1<<reasonShift - 1
+	priceUnit   = -9 // the exponent: a billionth of a dollar
+)
+
+// key is never higher for a candidate than for one that comes after it: the reason, then a survivor's price in whole
+// units, or the first bytes of a slug. Two numbers are compared for a tenth of what two candidates take, and few pairs
+// need more; where keys are equal, compare decides.
+func (e *engine) key(c *candidate) uint64 {
+	if c.drop == survives {
+		units, ok := c.orderPrice.Units(priceUnit)
+		if !ok || units > highestKey || e.expectedCost && !c.finite {
+			return highestKey
+		}
+		return units
+	}
+	key := uint64(c.drop) << reasonShift
+	for i := range min(len(c.slug), reasonShift/8) {
+		key |= uint64(c.slug[i]) << (reasonShift - 8 - 8*i)
+	}
+	return key
 }
 
 // compare orders two candidates for the output, the place in the input last, so that no two are equal.
@@ -206,7 +245,7 @@ func (e *engine) ruleFired() string {
 		}
 		return "no_candidate_enrolled"
 	}
-	winner := &e.candidates[e.order[0]]
+	winner := &e.candidates[e.order[0].of]
 	for i := range e.candidates {
 		c := &e.candidates[i]
 		if c.drop == allowedVeto && c.total.Less(winner.total) && !c.qPrior.Less(e.minQuality) {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -181,6 +182,33 @@ func TestDecide(t *testing.T) {
 			}
 			checkShape(t, d)
 		})
+	}
+}
+
+// TestKeys: what is sorted by keys first is in the order that comparing candidates in full gives, for prices and slugs
+// that are alike in all that a key has of them.
+func TestKeys(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	pick := func(of ...string) string { return of[r.IntN(len(of))] }
+	for _, options := range []string{``, `{"expected_cost_ranking":true,"floor_on_q_prior":true,"q_empirical":{"mod1":"0","model-a":"-1"}}`, `{"maker_penalty":{"m":"0.3333333333333333333333333333"}}`} {
+		for range 200 {
+			s := scenario{floor: "0.5", policy: `"latency_cap_ms":10`, options: options}
+			for range 40 {
+				s.candidates = append(s.candidates, model{slug: pick("model-a", "model-b", "model-ab", `model-a\u0000`, "mod", "é", "") + pick("", "1", "2"),
+					brand: pick("m", "n"), q: pick("0.6", "0.60", "0.9", "0.4", "0.5", "null"), latency: pick("null", "11", "9"), allowed: pick("true", "true", "true", "false"),
+					in:  pick("1", "1.0000000001", "1.0000000002", "0.0000000001", "0.0000000002", "0.9999999999999999999999999999", "72057594.037927935", "72057594.037927936", "1e18", "2e18"),
+					out: pick("1E-10", "1", "0")})
+			}
+			e := newEngine()
+			if _, err := e.Decide([]byte(s.json()), nil); err != nil {
+				t.Fatal(err)
+			}
+			for i := 1; i < len(e.order) && e.alive > 0; i++ {
+				if p, q := e.order[i-1], e.order[i]; e.compare(p.of, q.of) >= 0 {
+					t.Fatalf("%+v comes before %+v\n%s", e.candidates[p.of], e.candidates[q.of], s.json())
+				}
+			}
+		}
 	}
 }
 

@@ -65,6 +65,11 @@ func sameAsAPD(t *testing.T, as, bs string) {
 	if got, want := a.Cmp(b), x.Cmp(y); got != want {
 		t.Fatalf("%s cmp %s: got %d, want %d", a, b, got, want)
 	}
+	m, okM := a.Units(-9)
+	n, okN := b.Units(-9)
+	if okM && okN && (m < n && x.Cmp(y) >= 0 || m > n && x.Cmp(y) <= 0) {
+		t.Fatalf("%s is %d units, %s is %d", a, m, b, n)
+	}
 	var want apd.Decimal
 	check := func(op string, got decimal.Decimal, ok bool, err error) {
 		t.Helper()
