@@ -48,6 +48,7 @@ func NewAdapterGuest(m Manifest, a Adapter) *AdapterGuest {
 	g.out = make([]byte, 0, usualBytes)
 	g.call.known = make([]known, 0, len(m.Settings))
 	g.request.head = make([]byte, 0, usualBytes/32)
+	makeRoom()
 	return g
 }
 
@@ -145,6 +146,7 @@ type PolicyGuest struct {
 // NewPolicyGuest makes a guest of p. m.Kind is filled in.
 func NewPolicyGuest(m Manifest, p Policy) *PolicyGuest {
 	m.Kind = KindPolicy
+	makeRoom()
 	return &PolicyGuest{policy: p, manifest: m.AppendJSON(nil), out: make([]byte, 0, usualBytes)}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // shipped loads one of the server's own modules, as shared as it is there.
-func shipped(b *testing.B, name string) *wasm.Module {
+func shipped(b testing.TB, name string) *wasm.Module {
 	b.Helper()
 	code, err := builtin.Module(name)
 	if err != nil {
@@ -44,16 +44,7 @@ func shipped(b *testing.B, name string) *wasm.Module {
 // BenchmarkShippedDecide is what routing one call among five candidates takes.
 func BenchmarkShippedDecide(b *testing.B) {
 	m := shipped(b, "floor")
-	var candidates []string
-	for i := range 5 {
-		candidates = append(candidates, fmt.Sprintf(`{"aa_agentic_index":null,"brand_slug":"brand-%d","expected_latency_ms":null,"m_allowed":true,`+
-			`"model_id":"model-%[1]d","model_slug":"model-%[1]d","price_in_per_mtok_usd":"0.%[2]d","price_out_per_mtok_usd":"1.%[2]d","q_prior":"0.%d"}`, i, i+1, 60+i))
-	}
-	input := []byte(`{"candidates":[` + strings.Join(candidates, ",") + `],"features":{"candidates":{},"images":0,"messages":1,"session_model":null,` +
-		`"stream":false,"tags":{},"task_type":null,"tools":0},"min_quality_explicit":false,"options":{"expected_cost_ranking":false,` +
-		`"floor_on_q_prior":true,"maker_penalty":null,"q_empirical":null,"quality_floor":null},"policy":{"agentic_floor":null,` +
-		`"budget_cap_usd":null,"latency_cap_ms":null,"min_quality":"0.50","policy_name":"floor"},"request":{"agent_id":"bench",` +
-		`"estimated_input_tokens":10,"request_id":"req_1","reserved_max_tokens":64}}`)
+	input := candidates(5)
 	var out []byte
 	var fuel int64
 	for b.Loop() {
@@ -66,18 +57,58 @@ func BenchmarkShippedDecide(b *testing.B) {
 	b.ReportMetric(float64(fuel), "fuel/op")
 }
 
+// candidates is a decision's input with n of them.
+func candidates(n int) []byte {
+	var candidates []string
+	for i := range n {
+		candidates = append(candidates, fmt.Sprintf(`{"aa_agentic_index":null,"brand_slug":"brand-%d","expected_latency_ms":null,"m_allowed":true,`+
+			`"model_id":"model-%[1]d","model_slug":"model-%[1]d","price_in_per_mtok_usd":"0.%[2]d","price_out_per_mtok_usd":"1.%[2]d","q_prior":"0.%d"}`, i, i+1, 60+i))
+	}
+	return []byte(`{"candidates":[` + strings.Join(candidates, ",") + `],"features":{"candidates":{},"images":0,"messages":1,"session_model":null,` +
+		`"stream":false,"tags":{},"task_type":null,"tools":0},"min_quality_explicit":false,"options":{"expected_cost_ranking":false,` +
+		`"floor_on_q_prior":true,"maker_penalty":null,"q_empirical":null,"quality_floor":null},"policy":{"agentic_floor":null,` +
+		`"budget_cap_usd":null,"latency_cap_ms":null,"min_quality":"0.50","policy_name":"floor"},"request":{"agent_id":"bench",` +
+		`"estimated_input_tokens":10,"request_id":"req_1","reserved_max_tokens":64}}`)
+}
+
+// TestLargeCallsRewind: a call of the size that catalogues and coding agents make leaves an instance that the next one can
+// have. One whose memory had to grow would be thrown away, and making another takes longer than most calls.
+func TestLargeCallsRewind(t *testing.T) {
+	live := func(t *testing.T, m *wasm.Module) {
+		t.Helper()
+		if n := m.Stats().Instances; n != 1 {
+			t.Errorf("%d instances wait for the next call, want the one that was used", n)
+		}
+	}
+	t.Run("floor", func(t *testing.T) {
+		m := shipped(t, "floor")
+		if _, _, err := m.Decide(t.Context(), candidates(240)); err != nil {
+			t.Fatal(err)
+		}
+		live(t, m)
+	})
+	body := `{"model":"m","max_tokens":64,"messages":[{"role":"user","content":"` + strings.Repeat("one line\\n", 20<<10) + `"}]}`
+	for _, name := range []string{"openai", "openai-responses", "gemini"} {
+		t.Run(name, func(t *testing.T) {
+			m := shipped(t, name)
+			beginWith(t, m, `{"op":"chat","stream":true,"model":"m","slug":"m","max_tokens":64,"max_output":32000,"settings":{}}`, body).Close()
+			live(t, m)
+		})
+	}
+}
+
 const shippedOpen = `{"op":"chat","stream":%t,"model":"model-1","slug":"model-1","max_tokens":64,"max_output":32000,"anthropic_version":"2023-06-01",` +
 	`"settings":{"documents":false,"leave_out":[],"max_stop":4,"max_tokens_field":"max_completion_tokens","path":"/chat/completions","query":"",` +
 	`"reasoning":"effort","stream_options":true,"system_role":"system","thinking_history":"","tool_ids":"any","user_field":"user"}}`
 
 // begin opens a stream of m.
-func begin(b *testing.B, m *wasm.Module, streamed bool) *wasm.Stream {
+func begin(b testing.TB, m *wasm.Module, streamed bool) *wasm.Stream {
 	b.Helper()
 	return beginWith(b, m, fmt.Sprintf(shippedOpen, streamed), `{"model":"model-1","max_tokens":64,"messages":[{"role":"user","content":"Say hello."}]}`)
 }
 
 // beginWith opens a stream of m with a call and the caller's body.
-func beginWith(b *testing.B, m *wasm.Module, call, body string) *wasm.Stream {
+func beginWith(b testing.TB, m *wasm.Module, call, body string) *wasm.Stream {
 	b.Helper()
 	s, err := m.NewStream(context.Background())
 	if err != nil {

@@ -1,0 +1,6 @@
+//go:build !wasip1
+
+package sdk
+
+// makeRoom is for modules.
+func makeRoom() {}
