@@ -15,6 +15,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/ainfera-ai/router/host/internal/pgtest"
 	"github.com/ainfera-ai/router/host/internal/proof"
 	"github.com/ainfera-ai/router/schema"
 )
@@ -273,4 +274,23 @@ func readmeQueries(t *testing.T) (queries []string) {
 		t.Fatalf("got %d queries, want 3", len(queries))
 	}
 	return queries
+}
+
+// TestWriterPlansForWhatIsThere: the writer's statements are planned for the tables as they are, however often they ran
+// while those were small.
+func TestWriterPlansForWhatIsThere(t *testing.T) {
+	b := openBooks(t, Config{DSN: pgtest.DSN(t), Dir: t.TempDir()})
+	a := mustAgent(t, b, NewAgent{Name: "a"})
+	for range 20 { // PostgreSQL thinks of keeping a plan after five
+		mustComplete(t, mustBegin(t, b, routed(a, 100)), ended(schema.StatusSucceeded, 50))
+	}
+	var planned, kept int
+	err := b.engine.(*postgresEngine).db.QueryRowContext(t.Context(),
+		"SELECT coalesce(sum(custom_plans), 0), coalesce(sum(generic_plans), 0) FROM pg_prepared_statements WHERE statement LIKE 'UPDATE routing_outcomes %'").Scan(&planned, &kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if planned < 20 || kept != 0 {
+		t.Errorf("%d plans for the tables as they were, %d for any; want 20 or more, and none", planned, kept)
+	}
 }
