@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
@@ -25,44 +23,38 @@ type ledgerStore struct {
 
 // measureBooks loads a server that writes every call down and one that doesn't, in turn, on each store. Callers,
 // vendors, the two servers and PostgreSQL share the machine, as they do where a small fleet runs.
-func measureBooks(ctx context.Context, p plan, start starter, dir string, bases []string) error {
-	stores := []ledgerStore{{"SQLite", "sqlite://" + dir + "/books.db", targetSQLite}}
-	cluster, err := pgtest.Start(true)
-	switch {
-	case errors.Is(err, pgtest.ErrNoServer):
-		fmt.Printf("\nSKIPPED: the books on PostgreSQL: %v\n", err)
-	case err != nil:
-		return err
-	default:
-		defer cluster.Stop()
-		stores = append(stores, ledgerStore{"PostgreSQL, which syncs", cluster.DSN("postgres"), targetPostgres})
-	}
-	off, err := benchServer(start, p.unbooked, dir, "unbooked", "sqlite://"+dir+"/unbooked.db", bases)
+func measureBooks(ctx context.Context, r *rig) error {
+	off, err := r.server(ctx, r.unbooked, "sqlite://"+r.dir+"/unbooked.db")
 	if err != nil {
 		return err
 	}
-	for i, st := range stores {
-		on, err := benchServer(start, p.binary, dir, "booked"+strconv.Itoa(i), st.dsn, bases)
-		if err != nil {
-			return fmt.Errorf("%s: %w", st.name, err)
-		}
-		if err := compareBooks(ctx, p, st, off, on); err != nil {
-			return fmt.Errorf("%s: %w", st.name, err)
-		}
+	defer off.stop()
+	if err := measureStore(ctx, r, ledgerStore{"SQLite", "sqlite://" + r.dir + "/books.db", targetSQLite}, off); err != nil {
+		return err
 	}
-	return nil
+	cluster, err := pgtest.Start(true)
+	if errors.Is(err, pgtest.ErrNoServer) {
+		fmt.Printf("\nSKIPPED: the books on PostgreSQL: %v\n", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer cluster.Stop()
+	return measureStore(ctx, r, ledgerStore{"PostgreSQL, which syncs", cluster.DSN("postgres"), targetPostgres}, off)
 }
 
-func benchServer(start starter, binary, dir, name, dsn string, bases []string) (side, error) {
-	dir = filepath.Join(dir, name) // of its own, for the journal and the compiled modules
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return side{}, err
+// measureStore compares a server on a store with off. The server is gone before its store is.
+func measureStore(ctx context.Context, r *rig, st ledgerStore, off side) error {
+	on, err := r.server(ctx, r.binary, st.dsn)
+	if err == nil {
+		err = compareBooks(ctx, r.plan, st, off, on)
+		on.stop()
 	}
-	config := filepath.Join(dir, "config.hcl")
-	if err := os.WriteFile(config, []byte(configuration(dir, dsn, bases)), 0o600); err != nil {
-		return side{}, err
+	if err != nil {
+		return fmt.Errorf("%s: %w", st.name, err)
 	}
-	return startServer(start, binary, config)
+	return nil
 }
 
 // compareBooks prints the median of the rounds' ratios of calls a second, and how long the decisions' rows took.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -204,7 +205,7 @@ func measureInstances(ctx context.Context, sandbox *wasm.Host) error {
 		return err
 	}
 	const streams = 400
-	before, err := residentBytes()
+	before, err := ownBytes()
 	if err != nil {
 		return err
 	}
@@ -219,7 +220,7 @@ func measureInstances(ctx context.Context, sandbox *wasm.Host) error {
 			return err
 		}
 	}
-	after, err := residentBytes()
+	after, err := ownBytes()
 	if err != nil {
 		return err
 	}
@@ -266,14 +267,27 @@ func processorTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// residentBytes is this process's memory, from /proc/self/statm in pages.
-func residentBytes() (int64, error) {
-	b, err := os.ReadFile("/proc/self/statm")
+// ownBytes is the memory of this process that it shares with nobody: what instances have copied of a snapshot counts, what
+// they still share does not. The collector has run before.
+func ownBytes() (int64, error) {
+	debug.FreeOSMemory()
+	b, err := os.ReadFile("/proc/self/smaps_rollup")
 	if err != nil {
 		return 0, fmt.Errorf("read memory (Linux only): %w", err)
 	}
-	pages, err := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
-	return pages * int64(os.Getpagesize()), err
+	var kib int64
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) != 3 || f[0] != "Private_Dirty:" && f[0] != "Private_Clean:" {
+			continue
+		}
+		n, err := strconv.ParseInt(f[1], 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read memory: %w", err)
+		}
+		kib += n
+	}
+	return kib << 10, nil
 }
 
 // largeBody is a coding agent's request: its tools and a long history, some 200 KiB.

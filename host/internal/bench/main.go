@@ -23,6 +23,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -46,7 +47,7 @@ const (
 )
 
 func main() {
-	role := flag.String("role", "", "guests: measure the modules alone; internal: vendor, proxy")
+	role := flag.String("role", "", "guests: measure the modules alone; books: measure the stores alone; internal: vendor, proxy")
 	target := flag.String("target", "", "internal: the proxy's target")
 	binary := flag.String("ainfera", "bin/ainfera", "the server's binary")
 	unbooked := flag.String("unbooked", "bin/unbooked", "the server built with the tag unbooked, which writes nothing down")
@@ -61,6 +62,7 @@ func main() {
 	if flag.Arg(0) == "store" {
 		*role = "store"
 	}
+	p := plan{*binary, *unbooked, *calls, *streams, *chunks, *rounds}
 	switch *role {
 	case "store":
 		err = storeBench(ctx, flag.Args()[1:])
@@ -70,8 +72,13 @@ func main() {
 		err = proxy(ctx, *target)
 	case "guests":
 		err = measureGuests(ctx)
+	case "books":
+		err = measureServers(ctx, p, measureBooks)
 	default:
-		err = measure(ctx, plan{*binary, *unbooked, *calls, *streams, *chunks, *rounds})
+		err = measureServers(ctx, p, measureProxied, measureBooks)
+		if err == nil {
+			err = measureGuests(ctx)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -128,63 +135,95 @@ type side struct {
 	admin string // the operators' listener
 	key   string
 	model string
-	pid   int
+	cmd   *exec.Cmd
 }
 
-func measure(ctx context.Context, p plan) error {
+// stop ends the process, after the calls that it has. It may be called again.
+func (s side) stop() {
+	if s.cmd.ProcessState == nil {
+		_ = s.cmd.Process.Signal(syscall.SIGTERM)
+		_ = s.cmd.Wait() // what it says of its end it has said on standard error
+	}
+}
+
+// A rig is what every comparison of servers has: a directory, the simulated vendors, and the processes that were started.
+type rig struct {
+	plan
+	dir     string
+	bases   []string // of the vendors: Anthropic's, OpenAI's
+	running []side
+}
+
+// measureServers runs comparisons one after the other beside the same vendors.
+func measureServers(ctx context.Context, p plan, comparisons ...func(context.Context, *rig) error) error {
 	dir, err := os.MkdirTemp("", "ainfera-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	var running []*exec.Cmd
+	r := &rig{plan: p, dir: dir}
 	defer func() {
-		for _, c := range running {
-			_ = c.Process.Signal(syscall.SIGTERM)
-			_ = c.Wait()
+		for _, s := range slices.Backward(r.running) {
+			s.stop()
 		}
 	}()
-	start := func(env []string, name string, args ...string) (*exec.Cmd, *bufio.Scanner, error) {
-		cmd := exec.CommandContext(ctx, name, args...)
-		cmd.Env, cmd.Stderr = append(os.Environ(), env...), os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			return nil, nil, err
-		}
-		if err := cmd.Start(); err != nil {
-			return nil, nil, err
-		}
-		running = append(running, cmd)
-		return cmd, bufio.NewScanner(out), nil
-	}
-	_, out, err := start(nil, self, "-role", "vendor")
+	out, err := r.internal(ctx, "vendor")
 	if err != nil {
 		return err
+	}
+	r.bases = strings.Fields(out.url)
+	for _, compare := range comparisons {
+		if err := compare(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start starts a process that ends with the bench. What it prints is the caller's to read.
+func (r *rig) start(ctx context.Context, s side, name string, args ...string) (side, *bufio.Scanner, error) {
+	s.cmd = exec.CommandContext(ctx, name, args...)
+	s.cmd.Stderr = os.Stderr
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return s, nil, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return s, nil, err
+	}
+	r.running = append(r.running, s)
+	return s, bufio.NewScanner(out), nil
+}
+
+// internal starts this program in one of its other roles; its first line is the side's url.
+func (r *rig) internal(ctx context.Context, role string, args ...string) (side, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return side{}, err
+	}
+	s, out, err := r.start(ctx, side{name: role, key: "any", model: "sim-small"}, self, append([]string{"-role", role}, args...)...)
+	if err != nil {
+		return s, err
 	}
 	if !out.Scan() {
-		return errors.New("the vendors did not start")
+		return s, fmt.Errorf("the %s did not start", role)
 	}
-	bases := strings.Fields(out.Text())
-	pr, out, err := start(nil, self, "-role", "proxy", "-target", bases[0])
+	s.url = out.Text()
+	return s, nil
+}
+
+// measureProxied compares the server with the bare proxy.
+func measureProxied(ctx context.Context, r *rig) error {
+	bare, err := r.internal(ctx, "proxy", "-target", r.bases[0])
 	if err != nil {
 		return err
 	}
-	if !out.Scan() {
-		return errors.New("the proxy did not start")
-	}
-	bare := side{name: "proxy", url: out.Text(), key: "any", model: "sim-small", pid: pr.Process.Pid}
-	config := filepath.Join(dir, "config.hcl")
-	if err := os.WriteFile(config, []byte(configuration(dir, "sqlite://"+dir+"/bench.db", bases)), 0o600); err != nil {
-		return err
-	}
-	ours, err := startServer(start, p.binary, config)
+	ours, err := r.server(ctx, r.binary, "sqlite://"+r.dir+"/bench.db")
 	if err != nil {
 		return err
 	}
+	defer bare.stop()
+	defer ours.stop()
 	for _, kind := range []struct {
 		name   string
 		target float64
@@ -192,26 +231,28 @@ func measure(ctx context.Context, p plan) error {
 	}{{"small call, routed and captured on SQLite, 64 callers, 5 candidates, openai dialect", targetSmall, smallCalls},
 		{"streamed chunk of 300 bytes, translated (openai)", targetChunk, streamed("bench-openai")},
 		{"streamed chunk of 300 bytes, verbatim (anthropic)", targetChunk, streamed("bench-anthropic")}} {
-		if err := compare(ctx, kind.name, kind.target, p, bare, ours, kind.load); err != nil {
+		if err := compare(ctx, kind.name, kind.target, r.plan, bare, ours, kind.load); err != nil {
 			return fmt.Errorf("%s: %w", kind.name, err)
 		}
 	}
-	if err := measureBooks(ctx, p, start, dir, bases); err != nil {
-		return err
-	}
-	return measureGuests(ctx)
+	return nil
 }
 
-// A starter starts a process that ends with the bench, with these variables beside the bench's own.
-type starter func(env []string, name string, args ...string) (*exec.Cmd, *bufio.Scanner, error)
-
-// startServer starts a server and reads its addresses and its agent's key from what it prints.
-func startServer(start starter, binary, config string) (side, error) {
-	cmd, out, err := start(nil, binary, "serve", "--config", config)
+// server starts a server, with a directory of its own for the journal and the compiled modules, and reads its addresses
+// and its agent's key from what it prints.
+func (r *rig) server(ctx context.Context, binary, dsn string) (side, error) {
+	dir, err := os.MkdirTemp(r.dir, "server-")
 	if err != nil {
 		return side{}, err
 	}
-	s := side{name: "ainfera", model: "ainfera-inference", pid: cmd.Process.Pid}
+	config := filepath.Join(dir, "config.hcl")
+	if err := os.WriteFile(config, []byte(configuration(dir, dsn, r.bases)), 0o600); err != nil {
+		return side{}, err
+	}
+	s, out, err := r.start(ctx, side{name: "ainfera", model: "ainfera-inference"}, binary, "serve", "--config", config)
+	if err != nil {
+		return s, err
+	}
 	for out.Scan() {
 		f := strings.Fields(out.Text())
 		switch {
@@ -230,7 +271,7 @@ func startServer(start starter, binary, config string) (side, error) {
 			return s, nil
 		}
 	}
-	return side{}, errors.New("the server did not start")
+	return s, errors.New("the server did not start")
 }
 
 // configuration is five candidates over both dialects; the cheapest speaks OpenAI's, so that a small call is translated.
@@ -351,7 +392,7 @@ func streamed(model string) func(context.Context, side, plan) (sample, error) {
 func spread(ctx context.Context, s side, callers, n int, read func(*http.Response) (int, error), body []byte) (sample, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers, MaxConnsPerHost: callers, DisableCompression: true}}
 	defer client.CloseIdleConnections()
-	before, err := cpuOf(s.pid)
+	before, err := cpuOf(s.cmd.Process.Pid)
 	if err != nil {
 		return sample{}, err
 	}
@@ -388,7 +429,7 @@ func spread(ctx context.Context, s side, callers, n int, read func(*http.Respons
 	if failed != nil {
 		return sample{}, failed
 	}
-	after, err := cpuOf(s.pid)
+	after, err := cpuOf(s.cmd.Process.Pid)
 	total.cpu = after - before
 	return total, err
 }
