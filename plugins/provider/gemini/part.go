@@ -16,6 +16,7 @@ func (s *stream) part(p *part, out *sdk.Events) {
 	case call.Kind() == jscan.Object:
 		s.call(call, sig, out)
 	case text.Kind() != jscan.String && (sig.Kind() != jscan.String || p.all.Len() > 1):
+		s.goesOn = true
 		out.Skipped(1)
 	case p.field[partThought].Bool():
 		s.text(runThinking, text, out)

@@ -23,6 +23,8 @@ type stream struct {
 	next      uint16 // the next free block
 	said      bool   // there was text or a call
 	called    bool   // there was a call
+	underWay  bool   // there was a chunk with parts and without a finish
+	goesOn    bool   // a finish need not be the last: see over
 	tokens    tokens
 	usage     sdk.Usage
 	finish    finish
@@ -145,13 +147,24 @@ func (s *stream) read(data []byte, whole bool, out *sdk.Events) {
 		out.Skipped(1)
 		return
 	}
+	before := s.finish.seen
 	for i := range c.parts {
 		s.part(&c.parts[i], out)
 	}
 	s.finishing(c)
-	if s.finish.seen && counted {
-		s.stop(out) // nothing comes behind a finish that has been counted
+	if s.over(before) && counted {
+		s.stop(out)
 	}
+}
+
+// over reports whether the answer is certain to be over, so that nobody waits for the connection's end. A finish alone
+// doesn't say so: models before Gemini 2 give one with every chunk, proxies with chunks that hold nothing, and a round of
+// the vendor's own tools ends in one. before is whether there was a finish before this chunk.
+func (s *stream) over(before bool) bool {
+	holds := len(s.chunk.parts) > 0
+	s.goesOn = s.goesOn || s.finish.seen && !s.underWay || before && holds
+	s.underWay = s.underWay || holds && !s.finish.seen
+	return s.finish.seen && !s.goesOn
 }
 
 // name keeps what the vendor calls the answer and its model.

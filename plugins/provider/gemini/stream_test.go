@@ -246,6 +246,35 @@ func TestUsageInEveryChunk(t *testing.T) {
 	}
 }
 
+// TestFinishAmid: a finish that has been counted is not the last word where more may come.
+func TestFinishAmid(t *testing.T) {
+	counted := func(parts, finish string) string {
+		if finish != "" {
+			finish = `,"finishReason":"` + finish + `"`
+		}
+		return `{"candidates":[{"content":{"parts":[` + parts + `]}` + finish + `}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":5,"totalTokenCount":8}}`
+	}
+	code, result := `{"executableCode":{"language":"PYTHON","code":"1"}}`, `{"codeExecutionResult":{"outcome":"OUTCOME_OK","output":"1"}}`
+	for name, tc := range map[string]struct {
+		answer         sdktest.Answer
+		blocks, reason string
+	}{
+		"one in every chunk":           {sse(counted(text("a"), "STOP"), counted(text("b"), "STOP"), counted(call, "STOP")), `text ab | call f({"x":1})`, abi.FinishToolCalls},
+		"one in every chunk, cut":      {sse(counted(text("a"), "STOP"), counted(text("b"), "MAX_TOKENS")), "text ab", abi.FinishLength},
+		"before anything":              {sse(counted("", "STOP"), counted(text("a"), ""), counted("", "STOP"), counted(text("b"), "")), "text ab", abi.FinishStop},
+		"at the end of a tool's round": {sse(counted(text("a"), ""), counted(code, "STOP"), counted(result, ""), counted(text("b"), ""), counted(text("c"), "STOP")), "text abc", abi.FinishStop},
+		"behind a tool's round":        {sse(counted(text("a"), ""), counted(code, ""), counted("", "STOP"), counted(text("b"), "STOP")), "text ab", abi.FinishStop},
+		"twice":                        {sse(counted(text("a"), ""), finished("STOP"), counted(text("b"), "STOP"), counted(text("c"), "STOP")), "text abc", abi.FinishStop},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := play(t, tc.answer)
+			if got := summary(m); got != tc.blocks || m.Error != nil || m.Stop.Reason != tc.reason {
+				t.Errorf("got %q, stop %+v, error %+v; want %q, %s", got, m.Stop, m.Error, tc.blocks, tc.reason)
+			}
+		})
+	}
+}
+
 // TestStopComesWithTheLastChunk: an answer that is finished and counted doesn't wait for the connection's end.
 func TestStopComesWithTheLastChunk(t *testing.T) {
 	a := sse(text("a"), `{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1}}`, text("never read"))
