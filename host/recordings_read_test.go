@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
 
 	"github.com/ainfera-ai/router/host/internal/messages"
 	"github.com/ainfera-ai/router/sdk/sdktest"
@@ -266,8 +267,11 @@ func (r *reading) gemini(chunks []gjson.Result) {
 			} else {
 				r.text += part.Get("text").Str
 			}
-			if call := part.Get("functionCall"); call.Exists() {
+			if call := part.Get("functionCall"); call.Get("name").Exists() {
 				r.calls = append(r.calls, said{call.Get("name").Str, call.Get("args").Raw})
+			}
+			for _, piece := range part.Get("functionCall.partialArgs").Array() {
+				r.piece(piece)
 			}
 		}
 	}
@@ -276,6 +280,18 @@ func (r *reading) gemini(chunks []gjson.Result) {
 		r.usage = &messages.Usage{Input: counts["promptTokenCount"] - counts["cachedContentTokenCount"] + counts["toolUsePromptTokenCount"],
 			Output: counts["candidatesTokenCount"] + counts["thoughtsTokenCount"], CacheRead: counts["cachedContentTokenCount"], Reasoning: counts["thoughtsTokenCount"]}
 	}
+}
+
+// piece adds one of the values that the last call's arguments come in.
+func (r *reading) piece(v gjson.Result) {
+	path := strings.NewReplacer("$.", "", "[", ".", "]", "").Replace(v.Get("jsonPath").Str)
+	args := &r.calls[len(r.calls)-1].args
+	value := cmp.Or(v.Get("numberValue").Raw, v.Get("boolValue").Raw, "null")
+	if s := v.Get("stringValue"); s.Exists() {
+		text, _ := json.Marshal(gjson.Get(*args, path).Str + s.Str)
+		value = string(text)
+	}
+	*args, _ = sjson.SetRaw(*args, path, value)
 }
 
 // anthropic reads usage as the SDKs do, each figure the last that was said, and counts the calls.

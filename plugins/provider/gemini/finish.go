@@ -67,13 +67,19 @@ func (s *stream) feedback(v jscan.Value) bool {
 }
 
 // stop closes the answer: in the ordinary way when the vendor said that it finished or there is something, and with an
-// error when it ended before it began.
+// error when it ended before it began or amid a call. A call may end with a STOP, and be left open by MAX_TOKENS.
 func (s *stream) stop(out *sdk.Events) {
-	s.leave(out)
+	if s.finish.reason == abi.FinishStop {
+		s.leave(out)
+	}
+	amid := s.last == runCall && s.finish.reason != abi.FinishLength
+	s.cut(out)
 	switch {
+	case amid && !s.finish.seen:
+		s.fail(failure.Failure{Kind: abi.ErrAPI, Message: "the vendor's answer ended amid a call"}, out)
 	case !s.finish.seen && !s.said:
 		s.fail(failure.Failure{Kind: abi.ErrAPI, Message: "the vendor's answer ended before it began"}, out)
-	case s.finish.reason == failed && !s.said:
+	case amid, s.finish.reason == failed && !s.said:
 		message := "the vendor ended the answer with finishReason " + s.finish.native
 		if s.finish.message != "" {
 			message += ": " + s.finish.message

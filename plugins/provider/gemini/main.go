@@ -2,8 +2,8 @@
 //
 // It serves Google's Gemini API and, by configuration, Vertex. request.go builds the body, with turn.go, parts.go,
 // result.go, tools.go, schema.go and thinking.go for its larger parts; stream.go reads the answer's chunks, with part.go
-// for what they hold, usage.go for the count of tokens and finish.go for the end. signature.go is how a thought's
-// signature gets back onto the part that it came with.
+// for what they hold, arguments.go for calls that come in pieces, usage.go for the count of tokens and finish.go for the
+// end. signature.go is how a thought's signature gets back onto the part that it came with.
 package main
 
 import (

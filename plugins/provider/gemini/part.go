@@ -58,8 +58,8 @@ func (s *stream) text(r run, v jscan.Value, out *sdk.Events) {
 	if len(v) <= 2 {
 		return
 	}
-	s.scratch = v.AppendString(s.scratch[:0])
 	s.enter(r, out)
+	s.scratch = v.AppendString(s.scratch[:0])
 	if r == runText {
 		s.said = true
 		out.Text(s.block, s.scratch)
@@ -70,30 +70,36 @@ func (s *stream) text(r run, v jscan.Value, out *sdk.Events) {
 
 // sign passes a signature on, as that of the thinking that is open or of a thinking block of its own, and closes it.
 func (s *stream) sign(kind byte, sig jscan.Value, out *sdk.Events) {
-	s.scratch = sig.AppendString(appendMarked(s.scratch[:0], kind, nil))
 	s.enter(runThinking, out)
+	s.scratch = sig.AppendString(appendMarked(s.scratch[:0], kind, nil))
 	out.Signature(s.block, s.scratch)
 	s.leave(out)
 }
 
-// call reads a call, which always comes whole.
+// call reads a call, or some of one: Vertex can send the name first, the arguments in pieces, and an empty call behind the
+// last of them.
 func (s *stream) call(v, sig jscan.Value, out *sdk.Events) {
-	var f [3]jscan.Value
-	v.Pick(f[:], "name", "args", "id")
-	name := f[0].String()
+	var f [len(callKeys)]jscan.Value
+	v.Pick(f[:], callKeys[:]...)
+	name := f[callName].String()
 	if name == "" {
-		out.Skipped(1) // a call of nobody knows what
+		if s.last != runCall || len(sig) > 2 {
+			out.Skipped(1) // a call of nobody knows what, or a signature that comes too late to stand before it
+		}
+		if s.last == runCall {
+			s.pieces(&f, out)
+		}
 		return
 	}
 	if len(sig) > 2 {
-		if s.last == runText {
+		if s.last != runThinking {
 			s.leave(out)
 		}
 		s.sign(onCall, sig, out)
 	}
 	s.leave(out)
 	s.start(out)
-	id := f[2].String()
+	id := f[callID].String()
 	if id != "" {
 		id = clientID(id)
 	} else {
@@ -104,14 +110,45 @@ func (s *stream) call(v, sig jscan.Value, out *sdk.Events) {
 		name = full
 	}
 	s.said, s.called = true, true
-	block := s.take()
-	out.ToolStart(block, id, name)
-	if args := f[1]; args.Kind() == jscan.Object {
-		out.ToolDelta(block, args)
-	} else if !args.IsNull() {
+	s.last, s.block = runCall, s.take()
+	out.ToolStart(s.block, id, name)
+	args := f[callArgs]
+	if args.Kind() == jscan.Object && (args.Len() > 0 || !f[callGoesOn].Bool() && f[callPieces].Len() == 0) {
+		out.ToolDelta(s.block, args)
+		s.cut(out)
+		return
+	}
+	if !args.IsNull() && args.Kind() != jscan.Object {
 		out.Skipped(1)
 	}
-	out.BlockStop(block)
+	s.pieces(&f, out)
+}
+
+var callKeys = [...]string{"name", "args", "id", "partialArgs", "willContinue"}
+
+const (
+	callName = iota
+	callArgs
+	callID
+	callPieces
+	callGoesOn
+)
+
+// pieces reads what there is of the open call's arguments, and closes it unless more is to come.
+func (s *stream) pieces(f *[len(callKeys)]jscan.Value, out *sdk.Events) {
+	s.scratch = s.scratch[:0]
+	for piece := range f[callPieces].Items() {
+		var ok bool
+		if s.scratch, ok = s.args.add(s.scratch, piece); !ok {
+			out.Skipped(1)
+		}
+	}
+	if len(s.scratch) > 0 {
+		out.ToolDelta(s.block, s.scratch)
+	}
+	if !f[callGoesOn].Bool() {
+		s.leave(out)
+	}
 }
 
 // enter makes sure that the open block is one of this kind.
@@ -124,8 +161,19 @@ func (s *stream) enter(r run, out *sdk.Events) {
 	s.last, s.block = r, s.take()
 }
 
-// leave closes the open block of text or thinking, if any.
+// leave closes the open block, if any.
 func (s *stream) leave(out *sdk.Events) {
+	if s.last == runCall {
+		if s.scratch = s.args.end(s.scratch[:0]); len(s.scratch) > 0 {
+			out.ToolDelta(s.block, s.scratch)
+		}
+	}
+	s.cut(out)
+}
+
+// cut closes the open block as it is, if any: the arguments of a call that was broken off stay so.
+func (s *stream) cut(out *sdk.Events) {
+	s.args.reset()
 	if s.last != runNone {
 		out.BlockStop(s.block)
 		s.last = runNone

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -126,7 +128,7 @@ func compareCalls(t *testing.T, m sdktest.Message, want reading) {
 			t.Errorf("call: got %s %s, want %s %s", b.ID, b.Name, w.id, w.name)
 		}
 		var args any
-		if err := json.Unmarshal([]byte(b.Text), &args); err != nil || !reflect.DeepEqual(args, w.args) {
+		if err := json.Unmarshal([]byte(cmp.Or(b.Text, "{}")), &args); err != nil || !reflect.DeepEqual(args, w.args) {
 			t.Errorf("arguments of %s: got %q, want %v", b.Name, b.Text, w.args)
 		}
 	}
@@ -210,6 +212,9 @@ func (r *reading) part(p dict) {
 	call, isCall := p["functionCall"].(dict)
 	mark := ""
 	switch thought, _ := p["thought"].(bool); {
+	case isCall && call["name"] == nil:
+		r.pieces(call)
+		return
 	case isCall:
 		mark = "gemini-c:"
 		args := call["args"]
@@ -218,6 +223,7 @@ func (r *reading) part(p dict) {
 		}
 		id, _ := call["id"].(string)
 		r.calls = append(r.calls, readCall{id, call["name"].(string), args})
+		r.pieces(call)
 	case isText && thought:
 		mark = "gemini-p:"
 		r.thinking += text
@@ -242,6 +248,45 @@ func (r *reading) part(p dict) {
 	default:
 		r.signatures = append(r.signatures, mark+sig)
 	}
+}
+
+// pieces puts the values that the last call's arguments come in where their paths say.
+func (r *reading) pieces(call dict) {
+	pieces, _ := call["partialArgs"].([]any)
+	for _, p := range pieces {
+		path := strings.FieldsFunc(p.(dict)["jsonPath"].(string), func(c rune) bool { return strings.ContainsRune("$.[]", c) })
+		last := &r.calls[len(r.calls)-1]
+		last.args = put(last.args, path, p.(dict))
+	}
+}
+
+func put(at any, path []string, piece dict) any {
+	if len(path) == 0 {
+		for _, key := range []string{"numberValue", "boolValue"} {
+			if v := piece[key]; v != nil {
+				return v
+			}
+		}
+		if s, ok := piece["stringValue"].(string); ok {
+			before, _ := at.(string)
+			return before + s
+		}
+		return nil
+	}
+	if n, err := strconv.Atoi(path[0]); err == nil {
+		list, _ := at.([]any)
+		if n == len(list) {
+			list = append(list, nil)
+		}
+		list[n] = put(list[n], path[1:], piece)
+		return list
+	}
+	object, ok := at.(dict)
+	if !ok {
+		object = dict{}
+	}
+	object[path[0]] = put(object[path[0]], path[1:], piece)
+	return object
 }
 
 // count reads the usage as the vendor's documents have it: the last figure of each kind, thoughts and the tools' prompt

@@ -18,7 +18,8 @@ type stream struct {
 	id, model string    // the vendor's, of the message
 	started   bool
 	done      bool // Stop or Error went out
-	last      run  // the kind of block that text goes on with
+	last      run  // the kind of block that is open
+	args      arguments
 	block     uint16
 	next      uint16 // the next free block
 	said      bool   // there was text or a call
@@ -33,13 +34,14 @@ type stream struct {
 	held      []byte // kind and JSON string of a text's signature, until something follows it
 }
 
-// A run is what the open text block holds.
+// A run is what the open block holds.
 type run uint8
 
 const (
 	runNone run = iota
 	runText
 	runThinking
+	runCall // whose arguments come in pieces
 )
 
 // Head notes the status; an error's body follows.
@@ -75,7 +77,7 @@ func (s *stream) End(why abi.EndReason, out *sdk.Events) {
 	case s.finish.seen || why == abi.EndOfBody:
 		s.stop(out)
 	default:
-		s.leave(out)
+		s.cut(out)
 	}
 }
 
@@ -128,7 +130,7 @@ func (s *stream) read(data []byte, whole bool, out *sdk.Events) {
 	if !c.field[chunkError].IsNull() {
 		doc, _ := jscan.Parse(data)
 		if bad, ok := failure.Find(doc); ok {
-			s.leave(out)
+			s.cut(out)
 			s.fail(bad, out)
 			return
 		}

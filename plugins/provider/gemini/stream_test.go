@@ -126,6 +126,68 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestCallsInPieces is how Vertex streams arguments: a name, values with their paths, and an empty call at the end, which
+// it sometimes leaves out.
+func TestCallsInPieces(t *testing.T) {
+	opens := func(name string) string { return `{"functionCall":{"name":"` + name + `","willContinue":true}}` }
+	more := func(pieces ...string) string {
+		return `{"functionCall":{"partialArgs":[` + strings.Join(pieces, ",") + `],"willContinue":true}}`
+	}
+	last := func(pieces ...string) string {
+		return `{"functionCall":{"partialArgs":[` + strings.Join(pieces, ",") + `]}}`
+	}
+	str := func(path, value string) string { return `{"jsonPath":"` + path + `","stringValue":"` + value + `"}` }
+	begun := func(path, value string) string {
+		return `{"jsonPath":"` + path + `","stringValue":"` + value + `","willContinue":true}`
+	}
+	num := func(path, value string) string { return `{"jsonPath":"` + path + `","numberValue":` + value + `}` }
+	const end = `{"functionCall":{}}`
+	for name, tc := range map[string]struct {
+		answer         sdktest.Answer
+		blocks, reason string
+		skipped        int
+	}{
+		"a string in pieces": {sse(opens("f"), more(begun("$.a", `x\"`)), more(begun("$.a", "y")), more(str("$.a", "")), end, finished("STOP")), `call f({"a":"x\"y"})`, abi.FinishToolCalls, 0},
+		"two calls": {sse(opens("f"), more(begun("$.a", "1")), more(str("$.a", "")), end, opens("g"), more(num("$.b", "2")), end, finished("STOP")),
+			`call f({"a":"1"}) | call g({"b":2})`, abi.FinishToolCalls, 0},
+		"all in one chunk": {sse(opens("f")+","+more(num("$.a", "1"), num("$.b", "2"))+","+end+","+text("t"), finished("STOP")), `call f({"a":1,"b":2}) | text t`, abi.FinishToolCalls, 0},
+		"the first with the name": {sse(`{"functionCall":{"name":"f","id":"i","partialArgs":[`+num("$.a", "1")+`],"willContinue":true}}`, last(num("$.b", "2")), finished("STOP")),
+			`call f({"a":1,"b":2})`, abi.FinishToolCalls, 0},
+		"an object at first": {sse(`{"functionCall":{"name":"f","args":{},"willContinue":true}}`, last(num("$.a", "1")), finished("STOP")), `call f({"a":1})`, abi.FinishToolCalls, 0},
+		"objects in lists": {sse(opens("f"), more(str("$.l[0].a", "x")), `{"functionCall":{"willContinue":true}}`, more(num("$.l[0].b.c", "1.5")), more(num("$.l[1].a", "2"), num("$.l[2]", "3")), more(num("$.m[0][0]", "4"), num("$.m[0][1]", "5"), num("$.m[1][0]", "6")), end, finished("STOP")),
+			`call f({"l":[{"a":"x","b":{"c":1.5}},{"a":2},3],"m":[[4,5],[6]]})`, abi.FinishToolCalls, 0},
+		"other values": {sse(opens("f"), more(`{"jsonPath":"$.t","boolValue":true}`, `{"jsonPath":"$.f","boolValue":false}`, `{"jsonPath":"$.n","nullValue":"NULL_VALUE"}`, `{"jsonPath":"$.m","nullValue":null}`), end, finished("STOP")),
+			`call f({"t":true,"f":false,"n":null,"m":null})`, abi.FinishToolCalls, 0},
+		"names in quotes": {sse(opens("f"), last(num(`$['a b']`, "1"), num(`$[\"c.d\"].e`, "2"), num(`$['it\\'s'][0]`, "3"), num(`$['\"']`, "4")), finished("STOP")),
+			`call f({"a b":1,"c.d":{"e":2},"it's":[3],"\"":4})`, abi.FinishToolCalls, 0},
+		"no arguments":             {sse(opens("f"), end, `{"functionCall":{"name":"g"}}`, finished("STOP")), `call f() | call g()`, abi.FinishToolCalls, 0},
+		"no end":                   {sse(opens("f"), more(begun("$.a[0].b", "x")), finished("STOP")), `call f({"a":[{"b":"x"}]})`, abi.FinishToolCalls, 0},
+		"an empty text for an end": {sse(opens("f"), last(num("$.a", "1")), text(""), finished("STOP")), `call f({"a":1})`, abi.FinishToolCalls, 0},
+		"text for an end":          {sse(opens("f"), more(num("$.a", "1")), text("t"), finished("STOP")), `call f({"a":1}) | text t`, abi.FinishToolCalls, 0},
+		"a call for an end":        {sse(opens("f"), more(num("$.a", "1")), signedCall, finished("STOP")), `call f({"a":1}) | thinking [gemini-c:AB+/] | call f({"x":1})`, abi.FinishToolCalls, 0},
+		"signed":                   {sse(thought("hm"), `{"functionCall":{"name":"f","willContinue":true},"thoughtSignature":"AB=="}`, last(num("$.a", "1")), finished("STOP")), `thinking hm [gemini-c:AB==] | call f({"a":1})`, abi.FinishToolCalls, 0},
+		"cut by MAX_TOKENS":        {sse(opens("f"), more(begun("$.a[0].b", "x")), finished("MAX_TOKENS")), `call f({"a":[{"b":"x)`, abi.FinishLength, 0},
+		"what fits nowhere": {sse(opens("f"), more(num("$.a.b", "1"), num("$.a", "2"), num("$.a.b.c", "2"), num("$.a[0]", "2"), num("a", "2"), num("$", "2"), num("$[0]", "2"), num("$.", "2"), num("$.a[x]", "2"), num("$.a['b", "2"), num("$.a[", "2"), `{"jsonPath":"$.x"}`, `{}`, "7"), end, end, finished("STOP")),
+			`call f({"a":{"b":1}})`, abi.FinishToolCalls, 14},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := play(t, tc.answer)
+			if got := summary(m); got != tc.blocks || m.Error != nil || m.Stop.Reason != tc.reason || m.Skipped != tc.skipped {
+				t.Errorf("got  %q, stop %+v, %d skipped, error %+v\nwant %q, %s, %d", got, m.Stop, m.Skipped, m.Error, tc.blocks, tc.reason, tc.skipped)
+			}
+		})
+	}
+	for name, a := range map[string]sdktest.Answer{
+		"an error":       sse(opens("f"), more(num("$.a", "1")), `{"x":1,"error":{"code":503,"message":"gone","status":"UNAVAILABLE"}}`),
+		"a wrong finish": sse(opens("f"), more(num("$.a", "1")), finished("MALFORMED_FUNCTION_CALL")),
+		"no finish":      sse(opens("f"), more(num("$.a", "1"))),
+	} {
+		if m := play(t, a); m.Error == nil || summary(m) != `call f({"a":1)` {
+			t.Errorf("%s amid a call: got %q, %+v", name, summary(m), m.Error)
+		}
+	}
+}
+
 // TestWholeIsStreamed: an answer in one document, as an array or in chunks makes the same message.
 func TestWholeIsStreamed(t *testing.T) {
 	const usage = `"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":5,"thoughtsTokenCount":3,"totalTokenCount":18}`
@@ -373,6 +435,7 @@ func TestCount(t *testing.T) {
 func FuzzFrame(f *testing.F) {
 	f.Add(sse(text("a")).Frames[0].Data, sse(signedCall).Frames[0].Data, false)
 	f.Add(`{"candidates":[{"content":{"parts":[{"text":"","thoughtSignature":"AA"}]}}]}`, `{"error":1}`, false)
+	f.Add(sse(`{"functionCall":{"name":"f","willContinue":true}}`).Frames[0].Data, sse(`{"functionCall":{"partialArgs":[{"jsonPath":"$.a[0]['b']","stringValue":"x","willContinue":true}],"willContinue":true}}`).Frames[0].Data, false)
 	f.Add(`[{"candidates":[{"content":{"parts":[{"text":"a","thought":true}]}}]}]`, `{"promptFeedback":{"blockReason":"X"}}`, true)
 	f.Fuzz(func(t *testing.T, a, b string, document bool) {
 		x := sdktest.Exchange{Call: plainCall, Body: plainBody, Answer: sdktest.Answer{Status: 200, Frames: []sdktest.Frame{
