@@ -79,7 +79,7 @@ func (c *chunk) read(data []byte) error {
 	}
 }
 
-// readCandidates reads the first candidate; more are never asked for.
+// readCandidates reads the first candidate. More are never asked for, and where a proxy does, each comes with its index.
 func (c *chunk) readCandidates(r *jscan.Reader) {
 	if !r.Array() {
 		r.Value()
@@ -90,8 +90,10 @@ func (c *chunk) readCandidates(r *jscan.Reader) {
 			r.Value()
 			continue
 		}
-		c.hasCandidate = true
 		c.readCandidate(r)
+		if c.hasCandidate = c.candidate[candidateIndex].IntOr(0) == 0; !c.hasCandidate {
+			c.parts, c.candidate = c.parts[:0], [len(candidateKeys)]jscan.Value{}
+		}
 	}
 }
 

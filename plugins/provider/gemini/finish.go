@@ -16,12 +16,14 @@ type finish struct {
 }
 
 // reasons maps the vendor's words to the canonical ones; the numbers are those of its enum, for a proxy that asks for
-// them. A word that isn't here is taken for a stop.
+// them, as far as the two platforms mean the same by them: 6 to 8 are filters on both, in another order. A word that isn't
+// here is taken for a stop.
 var reasons = map[string]string{
 	"STOP": abi.FinishStop, "1": abi.FinishStop,
 	"MAX_TOKENS": abi.FinishLength, "2": abi.FinishLength,
 	"SAFETY": abi.FinishContentFilter, "3": abi.FinishContentFilter,
 	"RECITATION": abi.FinishContentFilter, "4": abi.FinishContentFilter,
+	"6": abi.FinishContentFilter, "7": abi.FinishContentFilter, "8": abi.FinishContentFilter, "11": abi.FinishContentFilter,
 	"LANGUAGE": abi.FinishContentFilter, "BLOCKLIST": abi.FinishContentFilter,
 	"PROHIBITED_CONTENT": abi.FinishContentFilter, "SPII": abi.FinishContentFilter,
 	"MODEL_ARMOR": abi.FinishContentFilter, "IMAGE_SAFETY": abi.FinishContentFilter,

@@ -94,6 +94,7 @@ func TestAnswers(t *testing.T) {
 		"MALFORMED_FUNCTION_CALL in text":   {sse(text("a"), finished("MALFORMED_FUNCTION_CALL")), "text a", abi.FinishStop},
 		"MALFORMED_FUNCTION_CALL in calls":  {sse(call, finished("MALFORMED_FUNCTION_CALL")), `call f({"x":1})`, abi.FinishToolCalls},
 		"a number for a reason":             {sse(text("a"), `{"candidates":[{"finishReason":2}]}`), "text a", abi.FinishLength},
+		"a number for a filter":             {sse(text("a"), `{"candidates":[{"finishReason":7}]}`), "text a", abi.FinishContentFilter},
 		"a reason of tomorrow":              {sse(text("a"), finished("BORED")), "text a", abi.FinishStop},
 		"the prompt was blocked":            {sse(`{"x":0,"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":4,"totalTokenCount":4}}`), "", abi.FinishContentFilter},
 		"the prompt was only rated":         {sse(`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}],"promptFeedback":{"safetyRatings":[]}}`), "text a", abi.FinishStop},
@@ -103,6 +104,7 @@ func TestAnswers(t *testing.T) {
 		"text behind a finish":              {sse(text("a"), finished("STOP"), text("b"), finished("STOP")), "text ab", abi.FinishStop},
 		"a candidate without content":       {sse(`{"candidates":[{"index":0}]}`, `{"candidates":[{"content":{"role":"model"}}]}`, text("a"), finished("STOP")), "text a", abi.FinishStop},
 		"a second candidate":                {sse(`{"candidates":[{"content":{"parts":[{"text":"a"}]}},{"content":{"parts":[{"text":"b"}]}}]}`, finished("STOP")), "text a", abi.FinishStop},
+		"a second candidate apart":          {sse(text("a"), `{"candidates":[{"content":{"parts":[{"text":"b"}]},"finishReason":"SAFETY","index":1}]}`, `{"candidates":[{"index":1,"content":{"parts":[{"text":"b"}]}},{"content":{"parts":[{"text":"c"}]}}]}`, finished("STOP")), "text ac", abi.FinishStop},
 		"keys in another order":             {sse(`{"candidates":[{"finishReason":"STOP","content":{"role":"model","parts":[{"thoughtSignature":"AB==","thought":true,"text":"hm"},{"thought":false,"text":"a"}]}}]}`), "thinking hm [gemini-p:AB==] | text a", abi.FinishStop},
 		"escapes, and a pair of surrogates": {sse(text(`\u00e9\"\ud83d\ude80`), finished("STOP")), "text é\"🚀", abi.FinishStop},
 	} {
