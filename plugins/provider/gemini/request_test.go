@@ -158,6 +158,17 @@ func TestContents(t *testing.T) {
 	}
 }
 
+// TestVertexHasNoIDs: a conversation that the Gemini API served before goes on at Vertex, which knows no ids of calls.
+func TestVertexHasNoIDs(t *testing.T) {
+	got := build(t, callWith("gemini-2.5-pro", `"platform":"vertex"`), conversation(`{"role":"user","content":"go"},{"role":"assistant","content":[{"type":"tool_use","id":"gm_a","name":"f","input":{}},{"type":"tool_use","id":"gm_b","name":"f","input":{}}]},`+
+		`{"role":"user","content":[{"type":"tool_result","tool_use_id":"gm_b","content":"2"},{"type":"tool_result","tool_use_id":"gm_a","content":"1"}]}`))
+	want := `[{"role":"user","parts":[{"text":"go"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}},{"functionCall":{"name":"f","args":{}}}]},` +
+		`{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"output":"1"}}},{"functionResponse":{"name":"f","response":{"output":"2"}}}]}]`
+	if c := field(t, got, "contents"); c != want {
+		t.Errorf("got  %s\nwant %s", c, want)
+	}
+}
+
 // TestSignaturesGoBack plays answers and sends them back as a client would: each signature is on the part that it came
 // with.
 func TestSignaturesGoBack(t *testing.T) {

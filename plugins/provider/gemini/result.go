@@ -21,9 +21,9 @@ func (t *translation) functionCall(n block, sig signature) {
 }
 
 // callID writes a call's id when the vendor made it. It tells calls without one apart by name and order, and what another
-// vendor made means nothing to it.
+// vendor made means nothing to it. Vertex refuses a request with an id, also one that the Gemini API made.
 func (t *translation) callID(client string) {
-	if id, ok := vendorID(client); ok {
+	if id, ok := vendorID(client); ok && !t.opts.vertex {
 		t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "id"), id)
 	}
 }
