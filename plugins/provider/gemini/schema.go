@@ -249,7 +249,7 @@ func resolve(root jscan.Value, ref string) (v jscan.Value, ok bool) {
 		if path != "" {
 			path = "/" + path
 		}
-		step = strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
+		step = strings.ReplaceAll(strings.ReplaceAll(unescaped(step), "~1", "/"), "~0", "~")
 		if v.Kind() == jscan.Array {
 			i, err := strconv.Atoi(step)
 			if err != nil {
@@ -261,6 +261,25 @@ func resolve(root jscan.Value, ref string) (v jscan.Value, ok bool) {
 		}
 	}
 	return v, v != nil
+}
+
+// unescaped is a piece of a URI's fragment without its percent escapes. A percent sign that is no escape stays.
+func unescaped(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if c, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				b = append(b, byte(c))
+				i += 2
+				continue
+			}
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
 }
 
 // read adds a schema to a node. Where several are read into one without all of them holding, requires is false.

@@ -43,6 +43,8 @@ func TestSchemas(t *testing.T) {
 		"$ref twice":                {`{"type":"array","items":{"anyOf":[{"$ref":"#/$defs/point"},{"$ref":"#/$defs/point"}]}}`, `{"type":"array","items":{"anyOf":[{"type":"object","description":"a point","properties":{"x":{"type":"number"}}},{"type":"object","description":"a point","properties":{"x":{"type":"number"}}}]}}`, ""},
 		"$ref to itself":            {`{"$ref":"#/$defs/tree"}`, `{"type":"object","properties":{"kids":{"type":"array","items":{"type":"object"}}}}`, "$ref"},
 		"$ref with escapes":         {`{"$ref":"#/$defs/a~1b"}`, `{"type":"integer"}`, ""},
+		"$ref in percents":          {`{"$ref":"#/$defs/%3Cb%C3%A9%3E%25"}`, `{"type":"boolean"}`, ""},
+		"$ref with a percent sign":  {`{"$ref":"#/$defs/5%"}`, `{"type":"number"}`, ""},
 		"$ref elsewhere":            {`{"$ref":"https://x/y"}`, `{"type":"object"}`, "$ref"},
 		"$ref to nothing":           {`{"$ref":"#/$defs/none"}`, `{"type":"object"}`, "$ref"},
 		"$ref to an anchor":         {`{"$ref":"#point"}`, `{"type":"object"}`, "$ref"},
@@ -56,7 +58,7 @@ func TestSchemas(t *testing.T) {
 		"patternProperties":         {`{"type":"object","patternProperties":{"^a":{}},"additionalProperties":true}`, `{"type":"object"}`, "patternProperties additionalProperties"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			body := `{"messages":[],"tools":[{"name":"f","input_schema":{"type":"object","properties":{"p":` + tc.in + `},"$defs":{"point":{"type":"object","description":"a point","properties":{"x":{"type":"number"}}},"tree":{"properties":{"kids":{"type":"array","items":{"$ref":"#/$defs/tree"}}}},"a/b":{"type":"integer"}}}}]}`
+			body := `{"messages":[],"tools":[{"name":"f","input_schema":{"type":"object","properties":{"p":` + tc.in + `},"$defs":{"point":{"type":"object","description":"a point","properties":{"x":{"type":"number"}}},"tree":{"properties":{"kids":{"type":"array","items":{"$ref":"#/$defs/tree"}}}},"a/b":{"type":"integer"},"<bé>%":{"type":"boolean"},"5%":{"type":"number"}}}}]}`
 			got := build(t, callWith("gemini-2.5-pro", ""), body)
 			want := `[{"functionDeclarations":[{"name":"f","parameters":{"type":"object","properties":{"p":` + tc.want + `}}}]}]`
 			if tools := field(t, got, "tools"); tools != want {
