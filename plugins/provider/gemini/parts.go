@@ -77,7 +77,11 @@ func (t *translation) appendTexts(v jscan.Value) {
 // inline writes data within the request. The host puts large data in where the reference stands.
 func (t *translation) inline(source jscan.Value) {
 	t.b = append(t.b, `{"inlineData":{"mimeType":"`...)
-	t.b = append(t.b, inner(source.Get("media_type"))...)
+	if kind := source.Get("media_type"); kind.Equal("image/jpg") { // which is no type, and refused
+		t.b = append(t.b, "image/jpeg"...)
+	} else {
+		t.b = append(t.b, inner(kind)...)
+	}
 	t.b = append(t.b, `","data":"`...)
 	data := inner(source.Get("data"))
 	if n, ok := reference(string(data[:min(len(data), 32)])); ok {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -120,6 +121,8 @@ func TestContents(t *testing.T) {
 			`{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}},{"text":"what?"}]}`},
 		"image by reference": {`{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"ainfera-ref:3"}},{"type":"image","source":{"type":"base64","media_type":"image/gif","data":"ainfera-ref:12"}}]}`,
 			`{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"<ref 3>"}},{"inlineData":{"mimeType":"image/gif","data":"<ref 12>"}}]}`},
+		"image of no type": {`{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/jpg","data":"AAAA"}}]}`,
+			`{"role":"user","parts":[{"inlineData":{"mimeType":"image/jpeg","data":"AAAA"}}]}`},
 		"image by address": {`{"role":"user","content":[{"type":"image","source":{"type":"url","url":"https://x/y.PNG?a=\u0026b.c"}},{"type":"image","source":{"type":"url","url":"https://x/y"}}]}`,
 			`{"role":"user","parts":[{"fileData":{"mimeType":"image/png","fileUri":"https://x/y.PNG?a=\u0026b.c"}},{"fileData":{"mimeType":"image/jpeg","fileUri":"https://x/y"}}]}`},
 		"pdf": {`{"role":"user","content":[{"type":"document","title":"T","source":{"type":"base64","media_type":"application/pdf","data":"ainfera-ref:0"}},{"type":"document","source":{"type":"url","url":"https://x/y"}}]}`,
@@ -345,10 +348,12 @@ func TestDropped(t *testing.T) {
 	}
 }
 
+var taken = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_.-]{0,63}$`)
+
 // TestNames: a name that Gemini would refuse is another on the way out and itself on the way back.
 func TestNames(t *testing.T) {
 	long := "mcp__" + strings.Repeat("server", 12) + "__tool"
-	x := sdktest.Exchange{Call: callWith("gemini-2.5-pro", ""), Body: `{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"i","name":"` + long + `","input":{}}]}],"tools":[{"name":"` + long + `"},{"name":"` + long + `2"},{"name":"3d-view"},{"name":"a-b_c"}]}`}
+	x := sdktest.Exchange{Call: callWith("gemini-2.5-pro", ""), Body: `{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"i","name":"` + long + `","input":{}}]}],"tools":[{"name":"` + long + `"},{"name":"` + long + `2"},{"name":"3d-view"},{"name":"a b/ü"},{"name":"a b_ü"},{"name":"a-b_c.D9"}]}`}
 	got, err := x.Run(newGuest())
 	if err != nil {
 		t.Fatal(err)
@@ -360,11 +365,11 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := sent.Tools[0].FunctionDeclarations
-	if names[0] == names[1] || strings.Contains(got.Request.Body, long) || names[3].Name != "a-b_c" {
+	if names[0] == names[1] || strings.Contains(got.Request.Body, long) || names[5].Name != "a-b_c.D9" {
 		t.Fatalf("names: got %v", names)
 	}
-	for i, want := range []string{long, long + "2", "3d-view"} {
-		if n := names[i].Name; len(n) > 64 || n[0] >= '0' && n[0] <= '9' {
+	for i, want := range []string{long, long + "2", "3d-view", "a b/ü", "a b_ü"} {
+		if n := names[i].Name; !taken.MatchString(n) {
 			t.Errorf("Gemini refuses %q", n)
 		}
 		x.Answer = sse(`{"functionCall":{"name":"`+names[i].Name+`"}}`, finished("STOP"))

@@ -113,14 +113,20 @@ const maxToolName = 64
 // toolNames makes names that Gemini takes and remembers what they were, so that the caller gets its own back.
 type toolNames struct{ full map[string]string }
 
-// vendors is a tool's name as the vendor gets it: at most 64 characters that begin with a letter or an underscore.
+// vendors is a tool's name as the vendor gets it: at most 64 letters, digits, underscores, dots and dashes, of which the
+// first is a letter or an underscore.
 func (n *toolNames) vendors(name string) string {
-	begins := name != "" && (name[0] == '_' || name[0] >= 'a' && name[0] <= 'z' || name[0] >= 'A' && name[0] <= 'Z')
-	if begins && len(name) <= maxToolName {
+	begins := name != "" && (isLetter(name[0]) || name[0] == '_')
+	if begins && len(name) <= maxToolName && strings.IndexFunc(name, isOdd) < 0 {
 		return name
 	}
 	sum := hex16(hash(name))
-	short := name[:min(len(name), maxToolName-len(sum)-2)] + "_" + sum
+	short := strings.Map(func(c rune) rune {
+		if isOdd(c) {
+			return '_'
+		}
+		return c
+	}, name[:min(len(name), maxToolName-len(sum)-2)]) + "_" + sum
 	if !begins {
 		short = "_" + short
 	}
@@ -129,4 +135,11 @@ func (n *toolNames) vendors(name string) string {
 	}
 	n.full[short] = name
 	return short
+}
+
+func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
+// isOdd says whether no name may hold a character.
+func isOdd(c rune) bool {
+	return c > 127 || !isLetter(byte(c)) && !(c >= '0' && c <= '9') && c != '_' && c != '.' && c != '-'
 }
