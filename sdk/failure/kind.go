@@ -133,13 +133,14 @@ var phrases = []phrase{
 		"does not support", "doesn't support", "do not support", "not supported", "unsupported parameter",
 		"unsupported value", "unsupported content", "extra inputs are not permitted", "unknown parameter",
 		"unrecognized request argument", "unknown field", "requires --jinja", "not enabled for this model", "is not enabled for models/",
-		"no endpoints found that support", "not available for this model",
+		"unsupported mime type", "no endpoints found that support", "not available for this model",
 	}},
 	{[]string{abi.ErrInvalidRequest}, abi.ErrNotFound, []string{
 		"is not a valid model", "model does not exist", "supported api model names", "model not found", "unknown model",
 	}},
 	{[]string{abi.ErrInvalidRequest, abi.ErrRateLimit, abi.ErrPermission}, abi.ErrBilling, []string{
 		"exceeded your current quota", "credit balance", "insufficient balance", "insufficient credits", "insufficient_quota",
+		"enable billing on your project", // Google's, with a 400
 	}},
 	// xAI says so with a 400 and no code. It is the operator's trouble, and not the request's.
 	{[]string{abi.ErrInvalidRequest}, abi.ErrAuthentication, []string{"incorrect api key provided"}},
