@@ -37,21 +37,22 @@ var reasons = map[string]string{
 // so that another model can be tried, and where something was, what there is of it stands.
 const failed = "failed"
 
-// finishing notes the finish reason of a candidate, when it has one.
-func (s *stream) finishing(c *chunk) {
+// finishing notes the finish reason of a candidate, and reports whether it has one.
+func (s *stream) finishing(c *chunk) bool {
 	why := c.candidate[candidateFinish]
 	native := why.String()
 	if why.Kind() == jscan.Number {
 		native = string(why)
 	}
 	if native == "" || native == "0" || native == "FINISH_REASON_UNSPECIFIED" {
-		return
+		return false
 	}
 	s.finish.seen, s.finish.native = true, native
 	s.finish.message = c.candidate[candidateMessage].String()
 	if s.finish.reason = reasons[native]; s.finish.reason == "" {
 		s.finish.reason = abi.FinishStop
 	}
+	return true
 }
 
 // feedback notes that the prompt was refused, and reports whether it was.

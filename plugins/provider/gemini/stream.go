@@ -24,7 +24,7 @@ type stream struct {
 	next      uint16 // the next free block
 	said      bool   // there was text or a call
 	called    bool   // there was a call
-	underWay  bool   // there was a chunk with parts and without a finish
+	underWay  bool   // parts came, and no finish with or behind them
 	goesOn    bool   // a finish need not be the last: see over
 	tokens    tokens
 	usage     sdk.Usage
@@ -74,7 +74,7 @@ func (s *stream) End(why abi.EndReason, out *sdk.Events) {
 	case s.done:
 	case s.refused != nil:
 		s.fail(failure.Answer(s.refused, nil), out)
-	case s.finish.seen || why == abi.EndOfBody:
+	case s.finish.seen && !s.underWay || why == abi.EndOfBody:
 		s.stop(out)
 	default:
 		s.cut(out)
@@ -153,19 +153,18 @@ func (s *stream) read(data []byte, whole bool, out *sdk.Events) {
 	for i := range c.parts {
 		s.part(&c.parts[i], out)
 	}
-	s.finishing(c)
-	if s.over(before) && counted {
+	if s.over(before, s.finishing(c)) && counted {
 		s.stop(out)
 	}
 }
 
 // over reports whether the answer is certain to be over, so that nobody waits for the connection's end. A finish alone
 // doesn't say so: models before Gemini 2 give one with every chunk, proxies with chunks that hold nothing, and a round of
-// the vendor's own tools ends in one. before is whether there was a finish before this chunk.
-func (s *stream) over(before bool) bool {
+// the vendor's own tools ends in one. before is whether there was a finish before this chunk, and now whether it has one.
+func (s *stream) over(before, now bool) bool {
 	holds := len(s.chunk.parts) > 0
-	s.goesOn = s.goesOn || s.finish.seen && !s.underWay || before && holds
-	s.underWay = s.underWay || holds && !s.finish.seen
+	s.goesOn = s.goesOn || now && !s.underWay || before && holds
+	s.underWay = !now && (holds || s.underWay)
 	return s.finish.seen && !s.goesOn
 }
 

@@ -406,6 +406,16 @@ func TestBrokenOff(t *testing.T) {
 	if m := play(t, a); m.Stop != nil || m.Error != nil {
 		t.Errorf("got %+v %+v, want neither", m.Stop, m.Error)
 	}
+	a = sse(text("a"), finished("STOP"), text("b"))
+	a.End = abi.EndBroken
+	if m := play(t, a); m.Stop != nil || m.Error != nil || summary(m) != "text ab" {
+		t.Errorf("went on, and was cut: got %q, %+v %+v, want neither", summary(m), m.Stop, m.Error)
+	}
+	a = sse(`{"x":0,"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":4,"totalTokenCount":4}}`)
+	a.End = abi.EndBroken
+	if m := play(t, a); m.Stop == nil {
+		t.Error("blocked, then heartbeats only: no stop")
+	}
 	a = sse(text("a"), finished("STOP"))
 	a.End = abi.EndBroken
 	if m := play(t, a); m.Stop == nil {
