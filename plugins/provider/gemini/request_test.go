@@ -312,6 +312,12 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
+	for choice, refused := range map[string]bool{"any": true, "tool": true, "auto": false, "none": false} {
+		got := build(t, callWith("gemini-3-flash", ""), `{"messages":[],"tools":[{"name":"f"}],"tool_choice":{"type":"`+choice+`","name":"f"},"output_format":{"type":"json_schema","schema":{}}}`)
+		if (got.Refusal != nil) != refused {
+			t.Errorf("a format, and the choice %s: got %+v", choice, got.Refusal)
+		}
+	}
 	if got := build(t, `{"op":"embed"}`, plainBody); got.Refusal == nil || got.Refusal.Kind != abi.ErrFeatureUnsupported {
 		t.Errorf("embed: got %+v", got.Refusal)
 	}

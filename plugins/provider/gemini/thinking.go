@@ -118,6 +118,8 @@ func (t *translation) format() {
 		t.out.Dropped(name)
 	case t.old && t.in[inTools].Len() > 0:
 		t.refuse(sdk.Unsupported("this model takes no tools together with a format for its output"))
+	case t.in[inTools].Len() > 0 && t.forced():
+		t.refuse(sdk.Unsupported("this vendor forces no tool together with a format for the output"))
 	default:
 		t.b = append(jwrite.AppendKey(t.b, "responseMimeType"), `"application/json"`...)
 		t.b = append(jwrite.AppendKey(t.b, "responseJsonSchema"), schema...)

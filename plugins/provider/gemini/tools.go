@@ -107,6 +107,12 @@ func (t *translation) toolChoice() {
 	}
 }
 
+// forced says whether the model has to call a tool.
+func (t *translation) forced() bool {
+	kind := t.in[inToolChoice].Get("type")
+	return kind.Equal("any") || kind.Equal("tool")
+}
+
 // maxToolName is how long Gemini lets a function's name be; Anthropic lets it be twice that, and MCP servers need it.
 const maxToolName = 64
 
