@@ -17,9 +17,9 @@ type stream struct {
 	refused   *sdk.Head // the head of an answer that is an error
 	id, model string    // the vendor's, of the message
 	started   bool
-	done      bool // Stop or Error went out
-	last      run  // the kind of block that is open
-	args      arguments
+	done      bool      // Stop or Error went out
+	last      run       // the kind of block that is open
+	args      arguments // of the call that is open
 	block     uint16
 	next      uint16 // the next free block
 	said      bool   // there was text or a call
