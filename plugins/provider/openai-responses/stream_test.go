@@ -265,6 +265,7 @@ func TestUsage(t *testing.T) {
 		"reasoning within": {`{"input_tokens":10,"output_tokens":50,"output_tokens_details":{"reasoning_tokens":40},"total_tokens":60}`, [5]int64{10, 50, 0, 0, 40}},
 		"reasoning beside": {`{"input_tokens":10,"output_tokens":5,"output_tokens_details":{"reasoning_tokens":40},"total_tokens":55}`, [5]int64{10, 45, 0, 0, 40}},
 		"null details":     {`{"input_tokens":10,"output_tokens":5,"input_tokens_details":null,"output_tokens_details":null}`, [5]int64{10, 5, 0, 0, 0}},
+		"other names":      {`{"prompt_tokens":10,"prompt_tokens_details":{"cached_tokens":4},"completion_tokens":5,"completion_tokens_details":{"reasoning_tokens":2},"total_tokens":15}`, [5]int64{6, 5, 4, 0, 2}},
 		"too much cached":  {`{"input_tokens":10,"output_tokens":5,"input_tokens_details":{"cached_tokens":12}}`, [5]int64{0, 5, 12, 0, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {

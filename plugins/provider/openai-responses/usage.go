@@ -22,16 +22,16 @@ func readUsage(v jscan.Value) (u sdk.Usage, ok bool) {
 	for key, f := range v.Fields() {
 		n, whole := f.Int()
 		switch string(key) {
-		case "input_tokens":
+		case "input_tokens", "prompt_tokens": // the latter is Chat Completions', and Fireworks's
 			input, ok = n, ok || whole
-		case "output_tokens":
+		case "output_tokens", "completion_tokens":
 			output, ok = n, ok || whole
 		case "total_tokens":
 			total = n
-		case "input_tokens_details":
+		case "input_tokens_details", "prompt_tokens_details":
 			u.CacheRead = f.Get("cached_tokens").IntOr(0)
 			u.CacheWrite = f.Get("cache_write_tokens").IntOr(0)
-		case "output_tokens_details":
+		case "output_tokens_details", "completion_tokens_details":
 			u.Reasoning = f.Get("reasoning_tokens").IntOr(0)
 		}
 	}
