@@ -90,6 +90,18 @@ func (s *stream) argumentsDone(e *event, out *sdk.Events) {
 	s.fill(it, e[eventArguments])
 }
 
+// again is the call whose item ends under a name and an index of its own, as vLLM's do: it is known by what it says.
+func (s *stream) again(f *itemFields) *item {
+	args := s.bytes(f[itemArguments])
+	for i := len(s.items) - 1; i >= 0; i-- {
+		it := s.items[i]
+		if it.kind == itemCall && !it.done && f[itemName].Equal(it.name) && len(args) > 0 && bytes.Equal(it.args, args) {
+			return it
+		}
+	}
+	return nil
+}
+
 // callDone ends a call. whole is its arguments once more: all of them, or what the deltas have left out.
 func (s *stream) callDone(it *item, whole jscan.Value, out *sdk.Events) {
 	if it.closed {

@@ -8,7 +8,7 @@ type event [len(eventKeys)]jscan.Value
 // eventKeys are listed in OpenAI's order of a delta's, with those that don't matter, so that each is found where it is
 // expected. Any other order is read as well.
 var eventKeys = [...]string{"type", "content_index", "delta", "item_id", "logprobs", "obfuscation", "output_index", "sequence_number",
-	"summary_index", "item", "response", "arguments", "name", "error", "object"}
+	"summary_index", "item", "response", "arguments", "name", "error", "object", "text", "part"}
 
 const (
 	eventType = iota
@@ -26,6 +26,8 @@ const (
 	eventName
 	eventError
 	eventObject
+	eventText
+	eventNewPart
 )
 
 // read takes an event apart. After an error it holds nothing of use.
@@ -58,7 +60,7 @@ const (
 type response [len(responseKeys)]jscan.Value
 
 // itemKeys are the fields of an output item that matter, whatever its type.
-var itemKeys = [...]string{"id", "type", "content", "summary", "encrypted_content", "arguments", "call_id", "name"}
+var itemKeys = [...]string{"id", "type", "content", "summary", "encrypted_content", "arguments", "call_id", "name", "role"}
 
 const (
 	itemID = iota
@@ -69,7 +71,25 @@ const (
 	itemArguments
 	itemCallID
 	itemName
+	itemRole
 )
 
 // An item's fields, as they are at its beginning or its end.
 type itemFields [len(itemKeys)]jscan.Value
+
+// kind is what an item is. Fireworks gives the caller's own messages back in front of the answer; they are none of it.
+func (f *itemFields) kind() itemKind {
+	kind := itemKinds[f[itemType].String()]
+	if kind == itemMessage && !f[itemRole].IsNull() && !f[itemRole].Equal("assistant") {
+		return itemOther
+	}
+	return kind
+}
+
+// name is what events call an item: llama.cpp gives a call no other id than the one its result goes under.
+func (f *itemFields) name() jscan.Value {
+	if len(f[itemID]) > 2 {
+		return f[itemID]
+	}
+	return f[itemCallID]
+}

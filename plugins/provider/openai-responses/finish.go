@@ -20,10 +20,7 @@ func (s *stream) end(v jscan.Value, said string, out *sdk.Events) {
 	var r response
 	v.Pick(r[:], responseKeys[:]...)
 	s.name(&r)
-	status := r[responseStatus].String()
-	if status == "" {
-		status = said
-	}
+	status := statusOf(r[responseStatus].String(), said)
 	s.count(r[responseUsage], out) // before the start, so that a whole answer starts with its true count
 	if f, bad := failed(v, status); bad {
 		s.flush(out)
@@ -33,13 +30,21 @@ func (s *stream) end(v jscan.Value, said string, out *sdk.Events) {
 	s.output(r[responseOutput], out)
 	s.finish.seen = r[responseOutput] != nil || status != ""
 	s.finish.native = status
-	if status == "incomplete" {
-		s.finish.cut = true
-		if why := r[responseIncomplete].Get("reason").String(); why != "" {
-			s.finish.native = why
-		}
+	s.finish.cut = status == "incomplete"
+	if why := r[responseIncomplete].Get("reason").String(); why != "" {
+		s.finish.cut, s.finish.native = true, why
 	}
 	s.stop(out)
+}
+
+// statusOf is what became of a response, by its own word and its event's. Some send their last event with a response
+// that is still in progress, so that the event counts for more, unless the response says that it is not whole.
+func statusOf(own, event string) string {
+	switch {
+	case event == "", own == "incomplete", own == "failed", own == "cancelled", event == "done" && own != "":
+		return own
+	}
+	return event
 }
 
 // output reads the items of a whole response. Where they have been streamed it adds what their own ends, had they come,
@@ -55,13 +60,13 @@ func (s *stream) output(list jscan.Value, out *sdk.Events) {
 		index++
 		var f itemFields
 		v.Pick(f[:], itemKeys[:]...)
-		kind := itemKinds[f[itemType].String()]
+		kind := f.kind()
 		listed[kind]++
-		it := s.at(index)
+		it := s.known(kind, index, f.name())
 		switch {
 		case listed[kind] > streamed[kind]:
 			it = s.add(&item{index: index, id: f[itemID].String(), kind: kind}, out)
-		case it == nil, it.kind != kind, it.done:
+		case it == nil, it.done:
 			continue
 		}
 		s.complete(it, &f, out)

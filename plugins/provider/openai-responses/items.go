@@ -1,6 +1,11 @@
 package main
 
-import "github.com/ainfera-ai/router/sdk"
+import (
+	"math/bits"
+
+	"github.com/ainfera-ai/router/sdk"
+	"github.com/ainfera-ai/router/sdk/jscan"
+)
 
 // An item is one element of the answer's output.
 type item struct {
@@ -8,7 +13,8 @@ type item struct {
 	id    string
 	kind  itemKind
 	done  bool
-	seen  uint64 // the parts whose text has come, a bit each; parts from 63 on share one
+	told  uint64 // the parts that were announced, a bit each; parts from 63 on share one
+	seen  uint64 // the parts under whose index text has come
 
 	form proofText // reasoning: which of its two texts is passed on, 0 as long as none
 	last int64     // reasoning: the part that came last
@@ -24,6 +30,7 @@ const (
 	itemReasoning
 	itemCall
 	itemKindsEnd
+	itemAny = itemKindsEnd
 )
 
 var itemKinds = map[string]itemKind{"message": itemMessage, "reasoning": itemReasoning, "function_call": itemCall}
@@ -31,46 +38,76 @@ var itemKinds = map[string]itemKind{"message": itemMessage, "reasoning": itemRea
 // noIndex is the output_index of an event that has none.
 const noIndex = -1
 
-// mark notes that text of a part has come.
-func (it *item) mark(part int64) { it.seen |= 1 << min(uint64(part), 63) }
+// bit is a part's.
+func bit(part int64) uint64 { return 1 << min(uint64(part), 63) }
 
-// has reports whether a part is among those that were seen.
-func has(seen uint64, part int) bool { return seen>>min(uint64(part), 63)&1 != 0 }
-
-// known is the item that an event belongs to, nil when it has not been heard of. The index decides, since some vendors
-// name an item anew with each event; without one the id does, and without either it is the last.
-func (s *stream) known(e *event) *item {
-	index := e[eventIndex].IntOr(noIndex)
-	id := e[eventItemID]
-	for i := len(s.items) - 1; i >= 0; i-- {
-		switch it := s.items[i]; {
-		case index != noIndex && it.index != noIndex:
-			if it.index == index {
-				return it
-			}
-		case len(id) <= 2, id.Equal(it.id):
-			return it
-		}
+// part is the part that a delta belongs to, by the index it has. vLLM counts one up with each delta: where parts are
+// announced, an index that was not is that of the last one that was.
+func (it *item) part(index int64) int64 {
+	it.seen |= bit(index)
+	if it.told == 0 || it.told&bit(index) != 0 {
+		return index
 	}
-	return nil
+	return int64(bits.Len64(it.told) - 1)
 }
 
-// at is the item at an index, nil when there is none.
-func (s *stream) at(index int64) *item {
-	for i := len(s.items) - 1; i >= 0; i-- {
-		if s.items[i].index == index {
-			return s.items[i]
+// missed reports whether a part of a list of so many has not come, seen being what has. Where as much has come as is
+// listed all of it has, whatever it was numbered.
+func missed(seen uint64, part, of int) bool {
+	return seen&bit(int64(part)) == 0 && bits.OnesCount64(seen) < of
+}
+
+// How well an item fits an event.
+const (
+	fitsNot   = iota
+	fitsAlone // the event says nothing of which item it is
+	fitsIndex // by its index; the names differ, or one has none
+	fitsName  // by its name; the indexes differ
+	fitsInAll
+)
+
+// fits compares an item with what an event says of its own. Copilot names an item anew with each event, so an index is
+// enough; LiteLLM gives several items one index and vLLM ends an item under the next one's, so a name counts for more.
+// xAI's messages of one answer all have one name, which is why one that is done is not found by it.
+func (it *item) fits(index int64, name jscan.Value) int {
+	named := len(name) > 2
+	same := named && (name.Equal(it.id) || name.Equal(it.callID))
+	counted := index != noIndex && it.index != noIndex
+	switch {
+	case same && (!counted || index == it.index):
+		return fitsInAll
+	case same && !it.done:
+		return fitsName
+	case counted && index == it.index && !(named && it.id != "" && it.done):
+		return fitsIndex
+	case !counted && !named && !it.done:
+		return fitsAlone
+	}
+	return fitsNot
+}
+
+// known is the item of a kind that an event belongs to, nil when it has not been heard of.
+func (s *stream) known(kind itemKind, index int64, name jscan.Value) (found *item) {
+	best := fitsNot
+	for i := len(s.items) - 1; i >= 0 && best < fitsInAll; i-- {
+		it := s.items[i]
+		if it.kind != kind && kind != itemAny {
+			continue
+		}
+		if fit := it.fits(index, name); fit > best {
+			found, best = it, fit
 		}
 	}
-	return nil
+	return found
 }
 
 // item is the item that an event belongs to. One whose beginning was not announced begins here.
 func (s *stream) item(e *event, kind itemKind, out *sdk.Events) *item {
-	if it := s.known(e); it != nil && it.kind == kind {
+	index := e[eventIndex].IntOr(noIndex)
+	if it := s.known(kind, index, e[eventItemID]); it != nil {
 		return it
 	}
-	return s.add(&item{index: e[eventIndex].IntOr(noIndex), id: e[eventItemID].String(), kind: kind}, out)
+	return s.add(&item{index: index, id: e[eventItemID].String(), kind: kind}, out)
 }
 
 // add begins an item. One that is no message, reasoning or call is nothing that a caller asked for: it is skipped, and
@@ -84,28 +121,54 @@ func (s *stream) add(it *item, out *sdk.Events) *item {
 	return it
 }
 
-// added reads response.output_item.added.
+// added reads response.output_item.added. One that is announced again, or late, is the same.
 func (s *stream) added(e *event, out *sdk.Events) {
 	var f itemFields
 	e[eventItem].Pick(f[:], itemKeys[:]...)
-	it := s.add(&item{index: e[eventIndex].IntOr(noIndex), id: f[itemID].String(), kind: itemKinds[f[itemType].String()]}, out)
+	kind, index := f.kind(), e[eventIndex].IntOr(noIndex)
+	it := s.known(kind, index, f.name())
+	if it == nil || it.done || it.index != index || it.fits(index, f.name()) != fitsInAll {
+		it = s.add(&item{index: index, id: f[itemID].String(), kind: kind}, out)
+	}
 	if it.kind == itemCall {
 		s.describe(it, &f, out)
 	}
+}
+
+// partAdded reads the announcement of a part.
+func (s *stream) partAdded(e *event, out *sdk.Events) {
+	it := s.known(itemAny, e[eventIndex].IntOr(noIndex), e[eventItemID])
+	if it == nil {
+		kind, text := partKinds[e[eventNewPart].Get("type").String()]
+		if !text {
+			return
+		}
+		it = s.item(e, kind, out)
+	}
+	it.told |= bit(e.part())
+}
+
+// partKinds are the items that have parts of a type.
+var partKinds = map[string]itemKind{
+	"output_text": itemMessage, "refusal": itemMessage, "reasoning_text": itemReasoning, "summary_text": itemReasoning,
 }
 
 // completed reads response.output_item.done, which says all of the item again.
 func (s *stream) completed(e *event, out *sdk.Events) {
 	var f itemFields
 	e[eventItem].Pick(f[:], itemKeys[:]...)
-	if e[eventItemID] == nil {
-		e[eventItemID] = f[itemID]
+	name := e[eventItemID]
+	if name == nil {
+		name = f.name()
 	}
-	kind := itemKinds[f[itemType].String()]
-	it := s.known(e)
+	kind, index := f.kind(), e[eventIndex].IntOr(noIndex)
+	it := s.known(kind, index, name)
+	if it == nil && kind == itemCall {
+		it = s.again(&f)
+	}
 	switch {
-	case it == nil, it.kind != kind, it.done && it.index == noIndex && it.id == "":
-		it = s.add(&item{index: e[eventIndex].IntOr(noIndex), id: f[itemID].String(), kind: kind}, out)
+	case it == nil:
+		it = s.add(&item{index: index, id: f[itemID].String(), kind: kind}, out)
 	case it.done:
 		return // said twice
 	}

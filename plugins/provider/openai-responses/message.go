@@ -38,23 +38,44 @@ func (s *stream) text(e *event, v jscan.Value, out *sdk.Events) {
 		return
 	}
 	it := s.item(e, itemMessage, out)
-	part := e[eventPart].IntOr(0)
-	it.mark(part)
-	s.enter(it, part, out)
+	s.enter(it, it.part(e[eventPart].IntOr(0)), out)
 	out.Text(s.run.block, p)
+}
+
+// textDone reads the end of a part, which says all of it again: that counts where no delta of it came. form is that of a
+// thought.
+func (s *stream) textDone(e *event, kind itemKind, form proofText, out *sdk.Events) {
+	text, part := e[eventText], e.part()
+	if len(text) <= 2 {
+		return
+	}
+	it := s.item(e, kind, out)
+	if it.done || it.seen != 0 && (it.told&bit(part) == 0 || it.seen&bit(part) != 0) {
+		return
+	}
+	if e[eventDelta] = text; kind == itemMessage {
+		s.text(e, text, out)
+	} else {
+		s.thinking(e, form, out)
+	}
 }
 
 // messageDone passes on the parts whose text did not come in deltas. Annotations are counted, not passed on: Anthropic's
 // citations of the web hold an index that only Anthropic can make, and would be refused there in the next turn.
 func (s *stream) messageDone(it *item, f *itemFields, out *sdk.Events) {
-	n := 0
-	for part := range f[itemContent].Items() {
+	content := f[itemContent]
+	if p := s.bytes(content); len(p) > 0 && it.seen == 0 { // some write it as a text
+		s.enter(it, 0, out)
+		out.Text(s.run.block, p)
+	}
+	n, of := 0, content.Len()
+	for part := range content.Items() {
 		text := part.Get("text")
 		if part.Get("type").Equal("refusal") {
 			s.finish.refused = true
 			text = part.Get("refusal")
 		}
-		if p := s.bytes(text); len(p) > 0 && !has(it.seen, n) {
+		if p := s.bytes(text); len(p) > 0 && missed(it.seen, n, of) {
 			s.enter(it, int64(n), out)
 			out.Text(s.run.block, p)
 		}

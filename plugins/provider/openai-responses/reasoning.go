@@ -15,7 +15,8 @@ func (s *stream) thinking(e *event, form proofText, out *sdk.Events) {
 	if len(p) == 0 {
 		return
 	}
-	s.thought(s.item(e, itemReasoning, out), form, e.part(), p, out)
+	it := s.item(e, itemReasoning, out)
+	s.thought(it, form, it.part(e.part()), p, out)
 }
 
 func (s *stream) thought(it *item, form proofText, part int64, p []byte, out *sdk.Events) {
@@ -25,12 +26,12 @@ func (s *stream) thought(it *item, form proofText, part int64, p []byte, out *sd
 	if it.form != form {
 		return
 	}
-	again := it.seen != 0 && s.run.open && s.run.it == it
+	again := s.run.open && s.run.it == it
 	s.enter(it, 0, out)
 	if again && part != it.last {
 		out.Thinking(s.run.block, between)
 	}
-	it.mark(part)
+	it.seen |= bit(part)
 	it.last = part
 	out.Thinking(s.run.block, p)
 }
@@ -62,9 +63,9 @@ func (s *stream) missing(it *item, form proofText, list jscan.Value, out *sdk.Ev
 	if it.form != 0 && it.form != form {
 		return
 	}
-	n, seen := 0, it.seen
+	n, of, seen := 0, list.Len(), it.seen
 	for part := range list.Items() {
-		if p := s.bytes(part.Get("text")); len(p) > 0 && !has(seen, n) {
+		if p := s.bytes(part.Get("text")); len(p) > 0 && missed(seen, n, of) {
 			s.thought(it, form, int64(n), p, out)
 		}
 		n++

@@ -125,9 +125,16 @@ func (s *stream) rare(kind string, f sdk.Frame, e *event, out *sdk.Events) {
 			return
 		}
 		s.end(e[eventResponse], strings.TrimPrefix(kind, "response."), out)
-	case "response.content_part.added", "response.content_part.done", "response.output_text.done", "response.refusal.done",
-		"response.output_text.annotation.added", "response.reasoning_text.done", "response.reasoning_summary_text.done",
-		"response.reasoning_summary_part.added", "response.reasoning_summary_part.done", "keepalive":
+	case "response.content_part.added", "response.reasoning_part.added", "response.reasoning_summary_part.added":
+		s.partAdded(e, out)
+	case "response.output_text.done":
+		s.textDone(e, itemMessage, 0, out)
+	case "response.reasoning_summary_text.done":
+		s.textDone(e, itemReasoning, textSummary, out)
+	case "response.reasoning_text.done", "response.reasoning.done":
+		s.textDone(e, itemReasoning, textContent, out)
+	case "response.content_part.done", "response.reasoning_part.done", "response.reasoning_summary_part.done", "response.refusal.done",
+		"response.output_text.annotation.added", "keepalive":
 		// All of it is said again by the item when it is done.
 	case "error", "response.error":
 		s.broken(f.Data, out)
@@ -153,7 +160,7 @@ func (s *stream) unknown(f sdk.Frame, e *event, out *sdk.Events) {
 			return
 		}
 	}
-	if it := s.known(e); it == nil || it.kind != itemOther {
+	if s.known(itemOther, e[eventIndex].IntOr(noIndex), e[eventItemID]) == nil {
 		out.Skipped(1)
 	}
 }
