@@ -24,6 +24,10 @@ func (s *stream) end(v jscan.Value, said string, out *sdk.Events) {
 	s.count(r[responseUsage], out) // before the start, so that a whole answer starts with its true count
 	if f, bad := failed(v, status); bad {
 		s.flush(out)
+		if said == "failed" && v.Get("error").IsNull() {
+			s.failing = &f
+			return
+		}
 		s.fail(f, out)
 		return
 	}

@@ -22,6 +22,7 @@ type stream struct {
 	run     run    // what the open block of text or thinking holds
 	next    uint16 // the next free block
 	finish  finish
+	failing *failure.Failure // the vendor failed, and has not said why
 	scratch []byte
 }
 
@@ -39,6 +40,8 @@ func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
 	case s.done:
 	case s.refused != nil:
 		s.fail(failure.Answer(s.refused, f.Data), out)
+	case s.failing != nil:
+		s.explained(f.Data, out)
 	case f.Document:
 		s.document(f.Data, out)
 	case string(f.Data) == "[DONE]":
@@ -54,6 +57,8 @@ func (s *stream) End(why abi.EndReason, out *sdk.Events) {
 	case s.done:
 	case s.refused != nil:
 		s.fail(failure.Answer(s.refused, nil), out)
+	case s.failing != nil:
+		s.fail(*s.failing, out)
 	case why == abi.EndOfBody:
 		s.stop(out)
 	default:
@@ -173,6 +178,15 @@ func (s *stream) broken(data []byte, out *sdk.Events) {
 		f = failure.Failure{Kind: abi.ErrAPI, Message: "the vendor sent an error and did not say which"}
 	}
 	s.fail(f, out)
+}
+
+// explained reads what follows a failure without a reason. Azure gives it in an error of its own.
+func (s *stream) explained(data []byte, out *sdk.Events) {
+	doc, _ := jscan.Parse(data)
+	if f, ok := failure.Find(doc); ok {
+		s.failing = &f
+	}
+	s.fail(*s.failing, out)
 }
 
 // note keeps what a response says of itself at its beginning.
