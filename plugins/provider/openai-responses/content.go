@@ -74,12 +74,40 @@ func (t *translation) part(p part) {
 		t.b = append(jwrite.AppendComma(t.b), `{"type":"input_image","image_url":`...)
 		t.address(p.v.Get("source"))
 	case partFile:
+		t.about(p.v)
 		t.file(p.v)
 	}
 	t.b = append(t.b, '}')
 }
 
-// file writes a document: a file by its address has no name, one that is sent needs one.
+// about writes what a document says of its file and no field of the vendor's takes: its context, and the title of one that
+// is not sent along.
+func (t *translation) about(block jscan.Value) {
+	keys := []string{"title", "context"}
+	if !block.Get("source").Get("type").Equal("url") {
+		keys = keys[1:]
+	}
+	said := false
+	for _, key := range keys {
+		v := block.Get(key)
+		if v.Kind() != jscan.String || len(v) <= 2 {
+			continue
+		}
+		if said {
+			t.b = append(t.b, `\n`...)
+		} else {
+			t.b = append(jwrite.AppendComma(t.b), `{"type":"input_text","text":"`...)
+		}
+		t.b = append(t.b, inner(v)...)
+		said = true
+	}
+	if said {
+		t.b = append(t.b, `"}`...)
+	}
+}
+
+// file writes a document: a file by its address has no name, one that is sent needs one. OpenAI goes by the name's ending,
+// which a title need not have, to see that it is a PDF.
 func (t *translation) file(block jscan.Value) {
 	t.b = append(jwrite.AppendComma(t.b), `{"type":"input_file"`...)
 	source := block.Get("source")
@@ -88,11 +116,15 @@ func (t *translation) file(block jscan.Value) {
 		return
 	}
 	t.b = jwrite.AppendKey(t.b, "filename")
-	if title := block.Get("title"); title.Kind() == jscan.String && len(title) > 2 {
-		t.b = append(t.b, title...)
-	} else {
-		t.b = append(t.b, `"document.pdf"`...)
+	title := inner(block.Get("title"))
+	if len(title) == 0 {
+		title = jscan.Value("document.pdf")
 	}
+	t.b = append(append(t.b, '"'), title...)
+	if !strings.HasSuffix(strings.ToLower(string(title)), ".pdf") {
+		t.b = append(t.b, ".pdf"...)
+	}
+	t.b = append(t.b, '"')
 	t.b = jwrite.AppendKey(t.b, "file_data")
 	t.address(source)
 }
@@ -152,6 +184,7 @@ func (t *translation) resultParts(content jscan.Value) (media bool) {
 	for item := range content.Items() {
 		kind := item.Get("type").String()
 		t.dropCacheControl(item.Get("cache_control"))
+		t.dropCitations(item.Get("citations"))
 		if kind == "tool_reference" {
 			t.out.Dropped("messages.content.tool_reference")
 			continue
