@@ -291,7 +291,7 @@ func TestFields(t *testing.T) {
 func TestReasoningModels(t *testing.T) {
 	for model, want := range map[string]bool{
 		"o1": true, "o3-mini": true, "openai/o4-mini": true, "gpt-5": true, "gpt-5-nano-2025-08-07": true, "gpt-5.1-codex": true,
-		"codex-mini-latest": true, "gpt-5-chat-latest": false, "gpt-4o": false, "o": false, "omni-1": false, "llama-3.3": false,
+		"codex-mini-latest": true, "gpt-6-sol": true, "gpt-5-chat-latest": false, "gpt-35-turbo": false, "gpt-oss-120b": false, "gpt-": false, "gpt-4o": false, "o": false, "omni-1": false, "llama-3.3": false,
 	} {
 		got := build(t, `{"op":"chat","model":"`+model+`"}`, `{"messages":[],"temperature":0.2}`)
 		if left := field(t, got, "temperature") == ""; left != want || (len(got.Dropped) == 1) != want {

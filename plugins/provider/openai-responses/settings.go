@@ -60,17 +60,17 @@ func (o *options) leavesOut(field, model string) bool {
 	return (field == "temperature" || field == "top_p") && isReasoningModel(model)
 }
 
-// isReasoningModel knows OpenAI's names: o1, o3-mini, gpt-5, openai/gpt-5-nano-2025-08-07, codex-mini-latest, but not
-// gpt-5-chat-latest.
+// isReasoningModel knows OpenAI's names: o1, o3-mini, gpt-5, openai/gpt-5-nano-2025-08-07, gpt-6-sol, codex-mini-latest,
+// but not gpt-5-chat-latest, nor gpt-35-turbo, which is Azure's name of gpt-3.5-turbo.
 func isReasoningModel(model string) bool {
 	if i := strings.LastIndexByte(model, '/'); i >= 0 {
 		model = model[i+1:]
 	}
-	switch {
-	case strings.HasPrefix(model, "gpt-5"):
-		return !strings.HasPrefix(model, "gpt-5-chat")
-	case strings.HasPrefix(model, "codex-"):
+	if strings.HasPrefix(model, "codex-") {
 		return true
+	}
+	if v, ok := strings.CutPrefix(model, "gpt-"); ok {
+		return v != "" && v[0] >= '5' && v[0] <= '9' && (len(v) == 1 || v[1] < '0' || v[1] > '9') && !strings.HasPrefix(v[1:], "-chat")
 	}
 	return len(model) >= 2 && model[0] == 'o' && model[1] >= '1' && model[1] <= '9' && (len(model) == 2 || model[2] == '-')
 }
