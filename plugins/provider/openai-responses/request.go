@@ -264,7 +264,12 @@ func (t *translation) format() {
 		return
 	}
 	t.b = append(t.b, `{"format":{"type":"json_schema","name":"output","strict":`...)
-	strict := f.Get("strict") // Anthropic's always are; what another dialect's caller said stands beside the schema
-	t.b = jwrite.AppendBool(t.b, strict.Kind() != jscan.Bool || strict.Bool())
+	said := f.Get("strict") // Anthropic's always are; what another dialect's caller said stands beside the schema
+	asked := said.Kind() != jscan.Bool || said.Bool()
+	strict := asked && !loose(f.Get("schema"))
+	if asked && !strict {
+		t.out.Dropped(name + ".strict")
+	}
+	t.b = jwrite.AppendBool(t.b, strict)
 	t.b = append(jwrite.AppendRaw(append(t.b, `,"schema":`...), f.Get("schema")), "}}"...)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -297,6 +298,47 @@ func TestReasoningModels(t *testing.T) {
 		if left := field(t, got, "temperature") == ""; left != want || (len(got.Dropped) == 1) != want {
 			t.Errorf("%s: left out %v, dropped %v, want %v", model, left, got.Dropped, want)
 		}
+	}
+}
+
+// TestLooseSchemas: what Anthropic takes as strict and OpenAI would refuse is not said to be, and the caller is told.
+func TestLooseSchemas(t *testing.T) {
+	closed := func(properties, required string) string {
+		return `{"type":"object","properties":{` + properties + `},"required":[` + required + `],"additionalProperties":false}`
+	}
+	all, some := closed(`"a":{"type":"string"}`, `"a"`), closed(`"a":{"type":"string"},"b\u0063":{"type":"string"}`, `"a"`)
+	for name, tc := range map[string]struct {
+		schema string
+		strict bool
+	}{
+		"all required":              {all, true},
+		"nothing to require":        {closed("", ""), true},
+		"by an escaped name":        {closed(`"a\u0062":{}`, `"ab"`), true},
+		"a property of a word":      {closed(`"properties":{"type":"string"}`, `"properties"`), true},
+		"one is not":                {some, false},
+		"none said to be":           {`{"type":"object","properties":{"a":{}}}`, false},
+		"within a property":         {closed(`"a":`+some, `"a"`), false},
+		"within a list":             {closed(`"a":{"type":"array","items":`+some+`}`, `"a"`), false},
+		"within a choice":           {closed(`"a":{"anyOf":[{"type":"null"},`+some+`]}`, `"a"`), false},
+		"within a definition":       {`{"$ref":"#/$defs/x","$defs":{"x":` + some + `}}`, false},
+		"within an older one":       {`{"$ref":"#/definitions/x","definitions":{"x":` + some + `}}`, false},
+		"all, within a definition":  {`{"$ref":"#/$defs/x","$defs":{"x":` + all + `}}`, true},
+		"all, in choices and lists": {closed(`"a":{"anyOf":[`+all+`,{"type":"array","items":`+all+`}]}`, `"a"`), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := []string(nil)
+			if !tc.strict {
+				want = []string{"output_config.format.strict", "tools.strict"}
+			}
+			got := build(t, callWith(""), `{"messages":[],"tools":[{"name":"f","strict":true,"input_schema":`+tc.schema+`}],"output_config":{"format":{"type":"json_schema","schema":`+tc.schema+`}}}`)
+			if n := strings.Count(got.Request.Body, fmt.Sprintf(`"strict":%t`, tc.strict)); n != 2 || !reflect.DeepEqual(got.Dropped, want) || strings.Count(got.Request.Body, tc.schema) != 2 && !strings.Contains(tc.schema, `"$ref"`) {
+				t.Errorf("dropped %v, want %v; sent %s", got.Dropped, want, got.Request.Body)
+			}
+			got = build(t, callWith(""), `{"messages":[],"tools":[{"name":"f","input_schema":`+tc.schema+`}]}`)
+			if !strings.Contains(got.Request.Body, `"strict":false`) || got.Dropped != nil {
+				t.Errorf("not asked to be strict: dropped %v, sent %s", got.Dropped, got.Request.Body)
+			}
+		})
 	}
 }
 

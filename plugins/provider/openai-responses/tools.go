@@ -123,27 +123,15 @@ func (t *translation) tool(f *toolFields) {
 		t.b = append(jwrite.AppendKey(t.b, "description"), f[toolDescription]...)
 	}
 	t.b = appendSchema(jwrite.AppendKey(t.b, "parameters"), f[toolSchema])
-	strict := f[toolStrict].Bool()
-	if !t.opts.leavesOut("strict", t.call.Model) {
+	asked, left := f[toolStrict].Bool(), t.opts.leavesOut("strict", t.call.Model)
+	strict := asked && !left && !loose(f[toolSchema])
+	if !left {
 		t.b = jwrite.AppendBool(jwrite.AppendKey(t.b, "strict"), strict)
-	} else if strict {
+	}
+	if asked && !strict {
 		t.out.Dropped("tools.strict")
 	}
 	t.b = append(t.b, '}')
-}
-
-// appendSchema copies a schema. OpenAI refuses an object without properties, which Anthropic takes.
-func appendSchema(b []byte, schema jscan.Value) []byte {
-	var f [2]jscan.Value
-	schema.Pick(f[:], "properties", "$ref")
-	if f[0] != nil || f[1] != nil {
-		return append(b, schema...)
-	}
-	if schema.Len() == 0 || schema.Kind() != jscan.Object {
-		return append(b, `{"type":"object","properties":{}}`...)
-	}
-	b = append(b, schema[:len(schema)-1]...)
-	return append(b, `,"properties":{}}`...)
 }
 
 func (t *translation) toolChoice() {
