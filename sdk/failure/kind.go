@@ -64,6 +64,7 @@ var certain = map[string]string{
 	"engine_overloaded_error":       abi.ErrOverloaded,
 	"insufficient_system_resource":  abi.ErrOverloaded,
 	"slow_down":                     abi.ErrOverloaded,
+	"server_is_overloaded":          abi.ErrOverloaded,
 	"request_too_large":             abi.ErrTooLarge,
 	"timeout_error":                 abi.ErrTimeout,
 	"deadline_exceeded":             abi.ErrTimeout,
@@ -98,6 +99,24 @@ var general = map[string]string{
 	"server_error":          abi.ErrAPI,
 	"internal_server_error": abi.ErrAPI,
 	"api_error":             abi.ErrAPI,
+
+	// What OpenAI's Responses API says in a stream that began well, of the caller's prompt and images.
+	"invalid_prompt":                 abi.ErrInvalidRequest,
+	"content_policy_violation":       abi.ErrInvalidRequest,
+	"image_content_policy_violation": abi.ErrInvalidRequest,
+	"invalid_image":                  abi.ErrInvalidRequest,
+	"invalid_image_format":           abi.ErrInvalidRequest,
+	"invalid_base64_image":           abi.ErrInvalidRequest,
+	"invalid_image_url":              abi.ErrInvalidRequest,
+	"invalid_image_mode":             abi.ErrInvalidRequest,
+	"image_too_large":                abi.ErrInvalidRequest,
+	"image_too_small":                abi.ErrInvalidRequest,
+	"image_file_too_large":           abi.ErrInvalidRequest,
+	"image_file_not_found":           abi.ErrInvalidRequest,
+	"image_parse_error":              abi.ErrInvalidRequest,
+	"empty_image_file":               abi.ErrInvalidRequest,
+	"unsupported_image_media_type":   abi.ErrInvalidRequest,
+	"failed_to_download_image":       abi.ErrInvalidRequest,
 }
 
 // kindOfWords looks up what the vendor put into code, type and status.

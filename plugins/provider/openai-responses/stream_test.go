@@ -303,6 +303,7 @@ func TestErrors(t *testing.T) {
 		"context":                        {status(400, nil, `{"error":{"message":"Your input exceeds the context window of this model.","code":"context_length_exceeded"}}`), abi.ErrContextTooLong, 0, false},
 		"failed":                         {sse(created, added(0, message), text(0, "a"), fmt.Sprintf(failed, "server_error")), abi.ErrAPI, 0, true},
 		"failed, for its rate":           {sse(created, fmt.Sprintf(failed, "rate_limit_exceeded")), abi.ErrRateLimit, 0, false},
+		"failed, for its prompt":         {sse(created, fmt.Sprintf(failed, "invalid_prompt")), abi.ErrInvalidRequest, 0, false},
 		"failed, with a wait":            {sse(created, `failed "response":{"status":"failed","error":{"code":"rate_limit_exceeded","message":"Please try again in 1.5s."}}`), abi.ErrRateLimit, 1500, false},
 		"failed, and not why":            {sse(created, `failed "response":{"status":"failed","error":null,"output":[]}`), abi.ErrAPI, 0, false},
 		"failed, and why in the next":    {sse(created, `failed "response":{"status":"failed","error":null,"output":[]}`, `{"type":"error","error":{"type":"invalid_request_error","code":"unsupported_value","message":"m"}}`), abi.ErrFeatureUnsupported, 0, false},
