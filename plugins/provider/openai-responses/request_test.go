@@ -205,25 +205,31 @@ func TestRefusals(t *testing.T) {
 func TestDropped(t *testing.T) {
 	assistant := func(blocks string) string { return conversation(`{"role":"assistant","content":[` + blocks + `]}`) }
 	for name, tc := range map[string]struct{ call, body, want string }{
-		"unknown field":   {"", `{"messages":[],"container":"c","context_management":{},"service_tier":"auto","mcp_servers":[],"top_k":null}`, "container context_management service_tier mcp_servers"},
-		"stop sequences":  {"", `{"messages":[],"stop_sequences":["END"]}`, "stop_sequences"},
-		"none of them":    {"", `{"messages":[],"stop_sequences":[]}`, ""},
-		"cache_control":   {"", conversation(`{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}},{"type":"text","text":"b","cache_control":{"type":"ephemeral"}}]}`), "cache_control"},
-		"citations":       {"", conversation(`{"role":"user","content":[{"type":"document","citations":{"enabled":true},"source":{"type":"text","data":"x"}}]}`), "messages.content.citations"},
-		"a result's":      {"", conversation(`{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":[{"type":"search_result","title":"T","source":"s","content":[],"citations":{"enabled":true}}]}]}`), "messages.content.citations"},
-		"no citations":    {"", conversation(`{"role":"user","content":[{"type":"document","citations":{"enabled":false},"source":{"type":"text","data":"x"}}]}`), ""},
-		"others' thought": {"", assistant(`{"type":"thinking","thinking":"a","signature":"EqoB"},{"type":"redacted_thinking","data":"EmwK"},{"type":"text","text":"x"}`), "messages.content.thinking messages.content.redacted_thinking"},
-		"unsigned":        {"", assistant(`{"type":"thinking","thinking":"a"},{"type":"text","text":"x"}`), "messages.content.thinking"},
-		"nothing follows": {"", assistant(`{"type":"text","text":"x"},{"type":"thinking","thinking":"a","signature":"oar1:s:1:rE"}`), "messages.content.thinking"},
-		"can't think":     {`{"op":"chat","model":"m"}`, assistant(`{"type":"thinking","thinking":"a","signature":"oar1:s:1:rE"},{"type":"text","text":"x"}`), "messages.content.thinking"},
-		"server blocks":   {"", assistant(`{"type":"server_tool_use","id":"s","name":"web_search","input":{}},{"type":"web_search_tool_result","tool_use_id":"s","content":[]},{"type":"text","text":"x","citations":[{"type":"web_search_result_location"}]}`), "messages.content.server_tool_use messages.content.web_search_tool_result messages.content.citations"},
-		"tool references": {"", conversation(`{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":[{"type":"tool_reference","tool_name":"f"}]}]}`), "messages.content.tool_reference"},
-		"tool search":     {"", `{"messages":[],"tools":[{"type":"tool_search_tool_regex_20251119","name":"tool_search_tool_regex"}]}`, "tools.tool_search_tool_regex_20251119"},
-		"tools' fields":   {"", `{"messages":[],"tools":[{"name":"f","input_examples":[],"colour":"red","cache_control":null,"shape":null},{"type":"tool_search_x","own":1}]}`, "tools.input_examples tools.tool_search_x tools.colour"},
-		"effort and more": {"", `{"messages":[],"output_config":{"effort":"max","verbosity":"low"},"metadata":{"user_id":null,"team":"x"}}`, "metadata.team output_config.verbosity"},
-		"a format":        {"", `{"messages":[],"output_config":{"format":{"type":"grammar"}}}`, "output_config.format"},
-		"a low limit":     {`{"op":"chat","model":"m","max_tokens":1}`, `{"messages":[]}`, "max_tokens"},
-		"ours":            {"", `{"messages":[],"routing_hint":{},"task_type":"code","agent_id":"a","stream":false,"model":"x"}`, ""},
+		"unknown field":    {"", `{"messages":[],"container":"c","context_management":{},"service_tier":"auto","mcp_servers":[],"top_k":null}`, "container context_management service_tier mcp_servers"},
+		"stop sequences":   {"", `{"messages":[],"stop_sequences":["END"]}`, "stop_sequences"},
+		"none of them":     {"", `{"messages":[],"stop_sequences":[]}`, ""},
+		"cache_control":    {"", conversation(`{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}},{"type":"text","text":"b","cache_control":{"type":"ephemeral"}}]}`), "cache_control"},
+		"citations":        {"", conversation(`{"role":"user","content":[{"type":"document","citations":{"enabled":true},"source":{"type":"text","data":"x"}}]}`), "messages.content.citations"},
+		"a result's":       {"", conversation(`{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":[{"type":"search_result","title":"T","source":"s","content":[],"citations":{"enabled":true}}]}]}`), "messages.content.citations"},
+		"no citations":     {"", conversation(`{"role":"user","content":[{"type":"document","citations":{"enabled":false},"source":{"type":"text","data":"x"}}]}`), ""},
+		"others' thought":  {"", assistant(`{"type":"thinking","thinking":"a","signature":"EqoB"},{"type":"redacted_thinking","data":"EmwK"},{"type":"text","text":"x"}`), "messages.content.thinking messages.content.redacted_thinking"},
+		"unsigned":         {"", assistant(`{"type":"thinking","thinking":"a"},{"type":"text","text":"x"}`), "messages.content.thinking"},
+		"nothing follows":  {"", assistant(`{"type":"text","text":"x"},{"type":"thinking","thinking":"a","signature":"oar1:s:1:rE"}`), "messages.content.thinking"},
+		"can't think":      {`{"op":"chat","model":"m"}`, assistant(`{"type":"thinking","thinking":"a","signature":"oar1:s:1:rE"},{"type":"text","text":"x"}`), "messages.content.thinking"},
+		"server blocks":    {"", assistant(`{"type":"server_tool_use","id":"s","name":"web_search","input":{}},{"type":"web_search_tool_result","tool_use_id":"s","content":[]},{"type":"text","text":"x","citations":[{"type":"web_search_result_location"}]}`), "messages.content.server_tool_use messages.content.web_search_tool_result messages.content.citations"},
+		"tool references":  {"", conversation(`{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":[{"type":"tool_reference","tool_name":"f"}]}]}`), "messages.content.tool_reference"},
+		"tool search":      {"", `{"messages":[],"tools":[{"type":"tool_search_tool_regex_20251119","name":"tool_search_tool_regex"}]}`, "tools.tool_search_tool_regex_20251119"},
+		"tools' fields":    {"", `{"messages":[],"tools":[{"name":"f","input_examples":[],"colour":"red","cache_control":null,"shape":null},{"type":"tool_search_x","own":1}]}`, "tools.input_examples tools.tool_search_x tools.colour"},
+		"effort and more":  {"", `{"messages":[],"output_config":{"effort":"max","verbosity":"low"},"metadata":{"user_id":null,"team":"x"}}`, "metadata.team output_config.verbosity"},
+		"a format":         {"", `{"messages":[],"output_config":{"format":{"type":"grammar"}}}`, "output_config.format"},
+		"more of thinking": {"", `{"messages":[],"thinking":{"type":"enabled","budget_tokens":2048,"display":"omitted","depth":3,"shape":null}}`, "thinking.depth"},
+		"a budget beside":  {"", `{"messages":[],"thinking":{"type":"enabled","budget_tokens":2048},"output_config":{"effort":"low"}}`, "thinking.budget_tokens"},
+		"a fixed effort":   {`{"op":"chat","model":"x-ai/grok-4-fast","thinking":true}`, `{"messages":[],"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}}`, "output_config.effort"},
+		"a fixed budget":   {`{"op":"chat","model":"grok-code-fast-1","thinking":true}`, `{"messages":[],"thinking":{"type":"enabled","budget_tokens":2048}}`, "thinking.budget_tokens"},
+		"a choice of none": {"", `{"messages":[],"tools":[],"tool_choice":{"type":"any"}}`, "tool_choice"},
+		"no choice needed": {"", `{"messages":[],"tool_choice":{"type":"auto"}}`, ""},
+		"a low limit":      {`{"op":"chat","model":"m","max_tokens":1}`, `{"messages":[]}`, "max_tokens"},
+		"ours":             {"", `{"messages":[],"routing_hint":{},"task_type":"code","agent_id":"a","stream":false,"model":"x"}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.call == "" {
@@ -257,6 +263,7 @@ func TestFields(t *testing.T) {
 		"effort, said":                 {``, `{"thinking":{"type":"adaptive"},"output_config":{"effort":"max"}}`, "reasoning", `{"effort":"high","summary":"auto"}`},
 		"effort, without thinking":     {``, `{"output_config":{"effort":"low"}}`, "reasoning", `{"effort":"low"}`},
 		"effort, left to the vendor":   {``, `{"thinking":{"type":"adaptive"}}`, "reasoning", `{"summary":"auto"}`},
+		"effort, and a budget":         {``, `{"thinking":{"type":"enabled","budget_tokens":31999},"output_config":{"effort":"low"}}`, "reasoning", `{"effort":"low","summary":"auto"}`},
 		"thinking, not shown":          {``, `{"thinking":{"type":"adaptive","display":"omitted"}}`, "reasoning", ``},
 		"thinking, off":                {`"reasoning":false`, `{"thinking":{"type":"adaptive"}}`, "reasoning", ``},
 		"thinking, disabled":           {``, `{"thinking":{"type":"disabled"}}`, "reasoning", ``},
@@ -292,7 +299,7 @@ func TestFields(t *testing.T) {
 func TestReasoningModels(t *testing.T) {
 	for model, want := range map[string]bool{
 		"o1": true, "o3-mini": true, "openai/o4-mini": true, "gpt-5": true, "gpt-5-nano-2025-08-07": true, "gpt-5.1-codex": true,
-		"codex-mini-latest": true, "gpt-6-sol": true, "gpt-5-chat-latest": false, "gpt-35-turbo": false, "gpt-oss-120b": false, "gpt-": false, "gpt-4o": false, "o": false, "omni-1": false, "llama-3.3": false,
+		"codex-mini-latest": true, "gpt-6-sol": true, "openai.gpt-5.6-luna": true, "us.openai.o3": true, "openai.gpt-oss-120b-1:0": false, "gpt-5-chat-latest": false, "gpt-35-turbo": false, "gpt-oss-120b": false, "gpt-": false, "gpt-4o": false, "o": false, "omni-1": false, "llama-3.3": false,
 	} {
 		got := build(t, `{"op":"chat","model":"`+model+`"}`, `{"messages":[],"temperature":0.2}`)
 		if left := field(t, got, "temperature") == ""; left != want || (len(got.Dropped) == 1) != want {
@@ -339,6 +346,20 @@ func TestLooseSchemas(t *testing.T) {
 				t.Errorf("not asked to be strict: dropped %v, sent %s", got.Dropped, got.Request.Body)
 			}
 		})
+	}
+}
+
+// TestFixedThinking: most of xAI's models are told of no effort, whoever says it, and are asked for their thoughts all the
+// same.
+func TestFixedThinking(t *testing.T) {
+	const body = `{"messages":[],"thinking":{"type":"enabled","budget_tokens":31999}}`
+	for model, want := range map[string]string{
+		"grok-4-0709": `{"summary":"auto"}`, "xai/grok-code-fast-1": `{"summary":"auto"}`,
+		"grok-4.3": `{"effort":"high","summary":"auto"}`, "grok-3-mini": `{"effort":"high","summary":"auto"}`,
+	} {
+		if got := field(t, build(t, `{"op":"chat","model":"`+model+`","thinking":true}`, body), "reasoning"); got != want {
+			t.Errorf("%s: got %s, want %s", model, got, want)
+		}
 	}
 }
 

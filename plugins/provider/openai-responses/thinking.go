@@ -18,6 +18,11 @@ func (t *translation) reasoning() {
 	mode := t.in[inThinking].Get("type").String()
 	effort := t.in[inOutputConfig].Get("effort").String()
 	asked := mode == "enabled" || mode == "adaptive"
+	for key, v := range t.in[inThinking].Fields() {
+		if k := string(key); k != "type" && k != "budget_tokens" && k != "display" && !v.IsNull() {
+			t.out.Dropped("thinking." + k)
+		}
+	}
 	if !t.call.Thinking || !t.opts.reasoning || t.opts.leavesOut("reasoning", t.call.Model) {
 		if asked {
 			t.out.Dropped("thinking")
@@ -27,11 +32,19 @@ func (t *translation) reasoning() {
 		}
 		return
 	}
+	budget, fixed := t.in[inThinking].Get("budget_tokens"), isFixedGrok(t.call.Model)
+	if !budget.IsNull() && (fixed || effort != "") {
+		t.out.Dropped("thinking.budget_tokens")
+	}
 	switch {
+	case fixed && effort != "":
+		t.out.Dropped("output_config.effort")
+		effort = ""
+	case fixed:
 	case effort != "":
 		effort = knownEffort(effort)
 	case mode == "enabled":
-		effort = effortOf(t.in[inThinking].Get("budget_tokens"))
+		effort = effortOf(budget)
 	}
 	summary := ""
 	if asked && !t.in[inThinking].Get("display").Equal("omitted") {

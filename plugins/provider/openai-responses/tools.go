@@ -11,11 +11,22 @@ import (
 
 // tools writes the tools, in the caller's order, with the choice among them.
 func (t *translation) tools() {
+	n := t.list()
+	if n > 0 {
+		t.b = append(t.b, ']')
+		t.toolChoice()
+	} else if kind := t.in[inToolChoice].Get("type"); kind.Equal("any") || kind.Equal("tool") {
+		t.out.Dropped("tool_choice")
+	}
+}
+
+// list writes the tools, without the end of their list, and returns how many there are.
+func (t *translation) list() (n int) {
 	r := jscan.NewReader(t.in[inTools])
 	if !r.Array() {
-		return
+		return 0
 	}
-	n, strange := 0, false
+	strange := false
 	var f toolFields
 	for r.Item() {
 		strange = t.readTool(&r, &f) || strange
@@ -31,10 +42,7 @@ func (t *translation) tools() {
 	if strange {
 		t.strangeFields()
 	}
-	if n > 0 {
-		t.b = append(t.b, ']')
-		t.toolChoice()
-	}
+	return n
 }
 
 // toolFields are the fields of a tool that matter.

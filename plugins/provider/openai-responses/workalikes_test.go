@@ -16,8 +16,8 @@ func delta(kind, where, s string) string {
 	return fmt.Sprintf(`%s.delta %s,"delta":%q`, kind, where, s)
 }
 
-// bare are the events of an item that no index is given for.
-func bare(kind, item string) string { return fmt.Sprintf(`output_item.%s "item":{%s}`, kind, item) }
+// unplaced are the events of an item that no index is given for.
+func unplaced(kind, item string) string { return fmt.Sprintf(`output_item.%s "item":{%s}`, kind, item) }
 
 const hmItem = `"id":"rs_1","type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"hm"}]`
 
@@ -60,11 +60,11 @@ func TestWorkAlikes(t *testing.T) {
 			done(1, `"type":"function_call","call_id":"b","name":"f","arguments":"{\"x\":1}"`), completed}, `call f({"x":1})`},
 
 		// llama.cpp has no indexes, names a call by its call_id alone, and ends all items at the end.
-		"calls named by their call_id": {[]string{bare("added", hmItem), delta("reasoning_text", `"item_id":"rs_1"`, "hm"), bare("added", call("1", "f", "")),
-			delta("function_call_arguments", `"item_id":"fc_1"`, `{"x":`), delta("function_call_arguments", `"item_id":"fc_1"`, `1}`), bare("added", call("2", "g", "")), delta("function_call_arguments", `"item_id":"fc_2"`, `{"y":2}`),
-			bare("done", hmItem), bare("done", call("1", "f", `{"x":1}`)), bare("done", call("2", "g", `{"y":2}`)), completed},
+		"calls named by their call_id": {[]string{unplaced("added", hmItem), delta("reasoning_text", `"item_id":"rs_1"`, "hm"), unplaced("added", call("1", "f", "")),
+			delta("function_call_arguments", `"item_id":"fc_1"`, `{"x":`), delta("function_call_arguments", `"item_id":"fc_1"`, `1}`), unplaced("added", call("2", "g", "")), delta("function_call_arguments", `"item_id":"fc_2"`, `{"y":2}`),
+			unplaced("done", hmItem), unplaced("done", call("1", "f", `{"x":1}`)), unplaced("done", call("2", "g", `{"y":2}`)), completed},
 			`thinking hm | call f({"x":1}) | call g({"y":2})`},
-		"calls without an index": {[]string{bare("added", fnCall("1", "f", "")), bare("added", fnCall("2", "g", "")), bare("done", fnCall("1", "f", `{"x":1}`)), bare("done", fnCall("2", "g", `{"y":2}`)), completed},
+		"calls without an index": {[]string{unplaced("added", fnCall("1", "f", "")), unplaced("added", fnCall("2", "g", "")), unplaced("done", fnCall("1", "f", `{"x":1}`)), unplaced("done", fnCall("2", "g", `{"y":2}`)), completed},
 			`call f({"x":1}) | call g({"y":2})`},
 
 		// LiteLLM gives all items one index, or an item two.
