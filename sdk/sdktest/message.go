@@ -231,6 +231,7 @@ func (c *checker) end(why abi.EndReason) error {
 	if m.Stop == nil {
 		return errors.New("the answer ended with neither a stop nor an error")
 	}
+	cut := m.Stop.Reason == abi.FinishLength || m.Stop.Reason == abi.FinishContentFilter // as the host sees it
 	for _, b := range m.Blocks {
 		if b.Type != "tool_use" {
 			continue
@@ -239,7 +240,7 @@ func (c *checker) end(why abi.EndReason) error {
 			return fmt.Errorf("tool call without id or name: %+v", b)
 		}
 		var args map[string]any
-		if err := json.Unmarshal([]byte(b.Text), &args); b.Text != "" && err != nil && m.Stop.Reason != abi.FinishLength {
+		if err := json.Unmarshal([]byte(b.Text), &args); b.Text != "" && err != nil && !cut {
 			return fmt.Errorf("arguments of %s are no object: %q", b.Name, b.Text)
 		}
 	}

@@ -90,6 +90,16 @@ func TestRequest(t *testing.T) {
 	}
 }
 
+// TestCutArguments: what a limit or a filter cut off is no mistake of the adapter's; what an ordinary end leaves open is.
+func TestCutArguments(t *testing.T) {
+	for reason, fine := range map[string]bool{abi.FinishLength: true, abi.FinishContentFilter: true, abi.FinishToolCalls: false} {
+		cut := script{request, []rec{start, {abi.KindToolStart, 0, `{"id":"a","name":"f"}`}, {abi.KindToolDelta, 0, `{"x":`}, {abi.KindStop, 0, `{"reason":"` + reason + `"}`}}}
+		if _, err := exchange.Run(&cut); (err == nil) != fine {
+			t.Errorf("%s: got %v", reason, err)
+		}
+	}
+}
+
 // TestMistakes: each of these is an adapter's mistake, and says which.
 func TestMistakes(t *testing.T) {
 	for name, tc := range map[string]struct {
