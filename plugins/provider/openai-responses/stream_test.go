@@ -172,6 +172,8 @@ func TestStream(t *testing.T) {
 		"incomplete by its status alone": {sse(text(0, "a"), `completed "response":{"status":"incomplete","output":[]}`), "text a", abi.FinishLength},
 		"incomplete by its reason alone": {sse(text(0, "a"), `completed "response":{"status":"completed","incomplete_details":{"reason":"max_output_tokens"},"output":[]}`), "text a", abi.FinishLength},
 		"refusal":                        {sse(added(0, message), `refusal.delta "output_index":0,"content_index":0,"delta":"no"`, done(0, `"type":"message","content":[{"type":"refusal","refusal":"no"}]`), completed), "text no", abi.FinishContentFilter},
+		"a tool of the vendor's failed":  {sse(added(0, `"type":"mcp_call","id":"mcp_1"`), `mcp_call.failed "item_id":"mcp_1","output_index":0,"error":{"code":"x","message":"m"}`, text(1, "a"), completed), "text a", abi.FinishStop},
+		"cut by a filter inside a call":  {sse(added(0, fnCall("i", "f", "")), args(0, `{"x":`), incomplete("content_filter")), `call f({"x":)`, abi.FinishContentFilter},
 		"ended without an end":           {sse(created, added(0, message), text(0, "a")), "text a", abi.FinishStop},
 		"done without an end":            {sse(created, added(0, message), text(0, "a"), "[DONE]"), "text a", abi.FinishStop},
 		"ended behind a call":            {sse(added(0, fnCall("i", "f", "")), args(0, `{"x":1}`)), `call f({"x":1})`, abi.FinishToolCalls},
