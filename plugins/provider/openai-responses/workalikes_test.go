@@ -59,6 +59,10 @@ func TestWorkAlikes(t *testing.T) {
 		"the end of a call one further, under another id": {[]string{added(0, fnCall("a", "f", "")), args(0, `{"x":1}`), `function_call_arguments.done "item_id":"fc_a","output_index":1,"arguments":"{\"x\":1}"`,
 			done(1, `"type":"function_call","call_id":"b","name":"f","arguments":"{\"x\":1}"`), completed}, `call f({"x":1})`},
 
+		// Ollama ends a thought behind the call that follows it, under an index that is the call's by rights.
+		"a thought that ends behind its call": {[]string{added(0, `"id":"rs_1","type":"reasoning","summary":[]`), delta("reasoning_summary_text", at("rs_1", 0, 0), "hm"), added(0, fnCall("a", "f", "")), args(0, `{"x":1}`),
+			done(0, fnCall("a", "f", `{"x":1}`)), done(1, reasoned("", "hm")), `completed "response":{"status":"completed","output":[{` + fnCall("a", "f", `{"x":1}`) + `},{` + reasoned("", "hm") + `}]}`}, `thinking hm | call f({"x":1})`},
+
 		// llama.cpp has no indexes, names a call by its call_id alone, and ends all items at the end.
 		"calls named by their call_id": {[]string{unplaced("added", hmItem), delta("reasoning_text", `"item_id":"rs_1"`, "hm"), unplaced("added", call("1", "f", "")),
 			delta("function_call_arguments", `"item_id":"fc_1"`, `{"x":`), delta("function_call_arguments", `"item_id":"fc_1"`, `1}`), unplaced("added", call("2", "g", "")), delta("function_call_arguments", `"item_id":"fc_2"`, `{"y":2}`),
