@@ -60,8 +60,8 @@ func blockOf(rec *sdktest.Recording, adapter string) string {
 		return "claude-on-vertex"
 	case "gemini vertex":
 		return "gemini-on-vertex"
-	case "openai-responses azure":
-		return "azure-responses"
+	case "openai-responses azure", "openai-responses xai":
+		return rec.Vendor + "-responses"
 	}
 	if adapter == "openai-responses" {
 		return "openai-responses"
