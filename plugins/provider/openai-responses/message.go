@@ -53,11 +53,12 @@ func (s *stream) textDone(e *event, kind itemKind, form proofText, out *sdk.Even
 	if it.done || it.seen != 0 && (it.told&bit(part) == 0 || it.seen&bit(part) != 0) {
 		return
 	}
-	if e[eventDelta] = text; kind == itemMessage {
+	if kind == itemMessage {
 		s.text(e, text, out)
-	} else {
-		s.thinking(e, form, out)
+		return
 	}
+	e[eventDelta] = text
+	s.thinking(e, form, out)
 }
 
 // messageDone passes on the parts whose text did not come in deltas. Annotations are counted, not passed on: Anthropic's
