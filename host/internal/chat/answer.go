@@ -28,20 +28,20 @@ func (a *Answer) appendHead(b []byte, object string) []byte {
 	return jwrite.AppendString(append(b, `,"model":`...), a.Model)
 }
 
-// finish is OpenAI's word for why an answer stopped, given Anthropic's.
-func (a *Answer) finish(stop string) string {
-	switch stop {
-	case "max_tokens", "model_context_window_exceeded":
+// finish is OpenAI's word for why an answer stopped, given Anthropic's. An answer that just ended, or did not say why,
+// stopped for its calls where it has any: clients look for them by this word, and not all vendors give it.
+func (a *Answer) finish(stop string, calls int) string {
+	switch {
+	case stop == "max_tokens" || stop == "model_context_window_exceeded":
 		return "length"
-	case "tool_use":
-		if a.Functions {
-			return "function_call"
-		}
-		return "tool_calls"
-	case "refusal":
+	case stop == "refusal":
 		return "content_filter"
+	case stop != "tool_use" && calls == 0:
+		return "stop"
+	case a.Functions:
+		return "function_call"
 	}
-	return "stop"
+	return "tool_calls"
 }
 
 // appendUsage appends the usage object. OpenAI counts what was read from the cache, and what was written to it, as part of
@@ -87,7 +87,7 @@ func Completion(a Answer, message []byte) ([]byte, error) {
 	default:
 		b = append(append(append(b, `,"tool_calls":[`...), c.calls...), ']')
 	}
-	b = jwrite.AppendString(append(b, `},"logprobs":null,"finish_reason":`...), a.finish(f[1].String()))
+	b = jwrite.AppendString(append(b, `},"logprobs":null,"finish_reason":`...), a.finish(f[1].String(), c.n))
 	b = appendUsage(append(b, `}],"usage":`...), a.Usage())
 	return append(append(append(b, `,"ainfera":`...), a.Ainfera...), '}'), nil
 }

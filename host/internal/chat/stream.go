@@ -37,8 +37,9 @@ type Stream struct {
 
 	out    []byte // what Feed is appending to
 	blocks []block
-	tools  int // calls so far
-	kept   int // bytes of thinking
+	places []int // where in blocks an index is: of those that had the same one, the last
+	tools  int   // calls so far
+	kept   int   // bytes of thinking
 	stop   string
 }
 
@@ -108,7 +109,7 @@ func (s *Stream) frame(f framing.Frame) error {
 	case "content_block_stop":
 		err = s.end(f.Data)
 	case "message_start":
-		s.open()
+		err = s.open(f.Data)
 	case "message_delta":
 		err = s.message(f.Data)
 	case "message_stop":
@@ -124,11 +125,22 @@ func broken(event string, err error) error {
 	return &messages.GrammarError{Event: event, Reason: err.Error()}
 }
 
-// open writes the first chunk.
-func (s *Stream) open() {
+// open writes the first chunk, and what the message holds from its start: where it goes on with what a tool of the API's
+// own has returned, that may be all of it.
+func (s *Stream) open(data []byte) error {
+	var f [1]jscan.Value
+	if _, err := jscan.ParsePick(data, f[:], "message"); err != nil {
+		return err
+	}
 	s.out = append(append(s.out, s.head...), `{"role":"assistant","content":""}`...)
 	s.out = append(s.out, s.tail[:len(s.tail)-len("}\n\n")]...)
 	s.out = append(append(append(s.out, `,"ainfera":`...), s.a.Ainfera...), "}\n\n"...)
+	for head := range f[0].Get("content").Items() {
+		s.begin(len(s.places), head)
+		s.finish(&s.blocks[len(s.blocks)-1])
+	}
+	s.stop = f[0].Get("stop_reason").String()
+	return nil
 }
 
 // piece writes a chunk whose delta is before, a string's inside, and behind.
@@ -146,7 +158,17 @@ func (s *Stream) start(data []byte) error {
 	if _, err := jscan.ParsePick(data, f[:], startKeys[:]...); err != nil {
 		return err
 	}
-	head, b := f[1], block{}
+	index, ok := f[0].Int()
+	if !ok || index < 0 || index > int64(len(s.places)) {
+		return fmt.Errorf("the index is not the next")
+	}
+	s.begin(int(index), f[1])
+	return nil
+}
+
+// begin takes a block's head.
+func (s *Stream) begin(index int, head jscan.Value) {
+	b := block{}
 	switch kind := head.Get("type"); {
 	case kind.Equal("text"):
 		b.kind = textBlock
@@ -164,6 +186,10 @@ func (s *Stream) start(data []byte) error {
 			b.input = append(b.input, in...)
 		}
 	}
+	if index == len(s.places) {
+		s.places = append(s.places, 0)
+	}
+	s.places[index] = len(s.blocks)
 	s.blocks = append(s.blocks, b)
 	at := &s.blocks[len(s.blocks)-1]
 	switch b.kind {
@@ -174,7 +200,6 @@ func (s *Stream) start(data []byte) error {
 	case toolBlock:
 		s.call(at, head)
 	}
-	return nil
 }
 
 func (s *Stream) say(text []byte) {
@@ -270,27 +295,34 @@ func (s *Stream) delta(data []byte) error {
 
 // at is the block at an index, nil if there is none.
 func (s *Stream) at(index jscan.Value) *block {
-	if n, ok := index.Int(); ok && n >= 0 && n < int64(len(s.blocks)) {
-		return &s.blocks[n]
+	if n, ok := index.Int(); ok && n >= 0 && n < int64(len(s.places)) {
+		return &s.blocks[s.places[n]]
 	}
 	return nil
 }
 
-// end closes a block. A call that got no arguments has none, and says so: clients parse what they have joined.
+// end closes a block.
 func (s *Stream) end(data []byte) error {
 	var f [1]jscan.Value
 	if _, err := jscan.ParsePick(data, f[:], "index"); err != nil {
 		return err
 	}
-	b := s.at(f[0])
-	if b == nil || b.kind != toolBlock || b.begun {
-		return nil
+	if b := s.at(f[0]); b != nil {
+		s.finish(b)
+	}
+	return nil
+}
+
+// finish gives a call that got no arguments those that its head held, or says that it has none: clients parse what they
+// have joined.
+func (s *Stream) finish(b *block) {
+	if b.kind != toolBlock || b.begun {
+		return
 	}
 	if b.input == nil {
 		b.input = jscan.Value("{}")
 	}
 	s.arguments(b, jwrite.AppendEscaped(nil, []byte(b.input)))
-	return nil
 }
 
 // message takes why the answer stopped. A later word replaces an earlier.
@@ -305,13 +337,16 @@ func (s *Stream) message(data []byte) error {
 	return nil
 }
 
-// close writes what ends the stream.
+// close writes what ends the stream. Blocks may be open still.
 func (s *Stream) close() {
+	for i := range s.blocks {
+		s.finish(&s.blocks[i])
+	}
 	s.out = append(append(s.out, s.head...), '{')
 	if list := s.thoughts(); list != nil {
 		s.out = append(append(append(s.out, `"thinking_blocks":[`...), list...), ']')
 	}
-	s.out = jwrite.AppendString(append(s.out, `},"logprobs":null,"finish_reason":`...), s.a.finish(s.stop))
+	s.out = jwrite.AppendString(append(s.out, `},"logprobs":null,"finish_reason":`...), s.a.finish(s.stop, s.tools))
 	s.out = append(s.out, "}]"...)
 	if s.a.IncludeUsage {
 		s.out = append(s.out, `,"usage":null}`+"\n\ndata: "...)

@@ -239,10 +239,78 @@ func TestForeignFrames(t *testing.T) {
 	}
 }
 
+// TestVendorsFrames reads what vendors of the Anthropic dialect make of its grammar and callers of it are used to.
+func TestVendorsFrames(t *testing.T) {
+	call := func(id, args string) any {
+		return object{"id": id, "type": "function", "function": object{"name": "f", "arguments": args}}
+	}
+	for _, tc := range []struct {
+		name   string
+		data   []string
+		want   object
+		finish string
+	}{
+		{"an index again", []string{
+			`{"type":"message_start","message":{"content":[]}}`,
+			`{"type":"content_block_start","index":0,"content_block":{"type":"web_search_tool_result","content":[]}}`,
+			`{"type":"content_block_stop","index":0}`,
+			`{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`,
+			`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}`,
+			`{"type":"content_block_stop","index":0}`,
+			`{"type":"content_block_start","index":1,"content_block":{"type":"text","text":"b"}}`,
+			`{"type":"message_delta","delta":{"stop_reason":"end_turn"}}`}, object{"role": "assistant", "content": "ab"}, "stop"},
+		{"whole when it starts", []string{
+			`{"type":"message_start","message":{"content":[{"type":"code_execution_tool_result","content":{}},{"type":"tool_use","id":"t","name":"f","input":{"x":1}}],"stop_reason":"tool_use"}}`},
+			object{"role": "assistant", "content": "", "tool_calls": []any{call("t", `{"x":1}`)}}, "tool_calls"},
+		{"begun when it starts", []string{
+			`{"type":"message_start","message":{"content":[{"type":"text","text":"a"}]}}`,
+			`{"type":"content_block_start","index":1,"content_block":{"type":"text","text":"b"}}`,
+			`{"type":"message_delta","delta":{"stop_reason":"max_tokens"}}`}, object{"role": "assistant", "content": "ab"}, "length"},
+		{"a call that is left open", []string{
+			`{"type":"message_start","message":{}}`,
+			`{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}`,
+			`{"type":"message_delta","delta":{"stop_reason":"tool_use"}}`},
+			object{"role": "assistant", "content": "", "tool_calls": []any{call("t", "{}")}}, "tool_calls"},
+		{"a call, and no word of it", []string{
+			`{"type":"message_start","message":{}}`,
+			`{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}`,
+			`{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"x\":"}}`,
+			`{"type":"content_block_stop","index":0}`,
+			`{"type":"message_delta","delta":{"stop_reason":"end_turn"}}`},
+			object{"role": "assistant", "content": "", "tool_calls": []any{call("t", `{"x":`)}}, "tool_calls"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := NewStream(Answer{Model: "m", Ainfera: []byte("{}"), Usage: func() messages.Usage { return messages.Usage{} }})
+			var out []byte
+			for _, data := range append(tc.data, `{"type":"message_stop"}`) {
+				var err error
+				if out, err = s.Feed(out, []byte("data: "+data+"\n\n")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			message, finish, _ := join(t, chunks(t, string(out)))
+			if !reflect.DeepEqual(message, tc.want) || finish != tc.finish {
+				t.Errorf("got %v, %v\nwant %v, %v", message, finish, tc.want, tc.finish)
+			}
+		})
+	}
+}
+
+// TestWholeWithoutAWordOfItsCalls: what a stream says of calls that nobody stopped for, a whole answer does.
+func TestWholeWithoutAWordOfItsCalls(t *testing.T) {
+	a := Answer{Ainfera: []byte("{}"), Usage: func() messages.Usage { return messages.Usage{} }}
+	got, err := Completion(a, []byte(`{"content":[{"type":"tool_use","id":"t","name":"f","input":{}}],"stop_reason":"end_turn"}`))
+	if err != nil || !strings.Contains(string(got), `"finish_reason":"tool_calls"`) {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
 func TestBrokenFrames(t *testing.T) {
 	for _, in := range []string{
 		"event: content_block_delta\ndata: {\"index\":0,\"delta\":{\"text\":\"x\"}}\n\n",
 		"event: content_block_delta\ndata: [\n\n",
+		"event: content_block_start\ndata: {\"index\":1,\"content_block\":{\"type\":\"text\"}}\n\n",
+		"event: message_start\ndata: {\n\n",
 		"event: message_delta\ndata: {\n\n",
 		"data: nothing\n\n",
 	} {
