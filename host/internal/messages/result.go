@@ -51,10 +51,11 @@ type Result struct {
 func (r Result) EstimatedOutput() int64 { return EstimateText(r.TextBytes) }
 
 // Settled is the usage to book: what the vendor reported, and estimates of what it did not. The output of an answer that
-// broke off is what it held, where that is more than the vendor had counted when it last said so.
+// broke off is what it held, where that is more than the vendor had counted when it last said so; and its input is
+// estimated where the vendor had said no more than zero, as those do that count at the end.
 func (r Result) Settled(estimatedInput int64) (u Usage, estimated bool) {
 	u = r.Usage
-	if !r.InputSeen {
+	if !r.InputSeen || !r.Complete && u.Input+u.CacheRead+u.CacheWrite+u.CacheWrite1h == 0 {
 		u.Input, estimated = max(u.Input, estimatedInput), true
 	}
 	if !r.UsageSeen {

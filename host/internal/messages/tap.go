@@ -2,27 +2,33 @@ package messages
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+	"time"
 
 	"github.com/ainfera-ai/router/sdk/abi"
+	"github.com/ainfera-ai/router/sdk/failure"
+	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/tidwall/gjson"
 )
 
 // A Tap reads along while a vendor's answer passes unchanged to a caller who speaks the same dialect: it takes usage, names
 // and the stop reason from it, and checks the grammar. Events, blocks and deltas that it doesn't know pass.
 //
-// It holds a vendor to less than a Writer gives. Blocks may be open side by side and may stay open at the end, a
-// message_delta may come again: the API and its kin do so, and the clients read it.
+// It holds a vendor to less than a Writer gives. Blocks may be open side by side and may stay open at the end, an index
+// may be given again to another block once its first is closed, a message_delta may come again, and message_start may
+// hold content: the API and its kin do so, and the clients read it.
 //
 // It is not safe for concurrent use.
 type Tap struct {
 	started bool
-	ended   bool // message_stop has come, or a whole document
-	blocks  []tapped
-	sig     []byte // the signature of the thinking block that came last
-	writes  int64  // all writes to the cache; Usage tells them apart
+	ended   bool     // message_stop has come, or a whole document
+	blocks  []tapped // by index: of those that had the same one, the last
+	early   string   // the stop reason of a message that message_start held whole
+	sig     []byte   // the signature of the thinking block that came last
+	writes  int64    // all writes to the cache; Usage tells them apart
 	hash    hash.Hash
 	res     Result
 }
@@ -78,7 +84,7 @@ func (t *Tap) Frame(event, data []byte) error {
 	case "error":
 		return vendorErrorOf(data)
 	}
-	return nil // ping, and what is newer than this
+	return untyped(data) // else it is a ping, or what is newer than this
 }
 
 var newline = []byte{'\n'}
@@ -111,6 +117,10 @@ func (t *Tap) start(event, data []byte) error {
 	t.started = true
 	t.res.ID, t.res.Model = message.Get("id").Str, message.Get("model").Str
 	t.usage(message.Get("usage"))
+	for _, b := range message.Get("content").Array() {
+		t.blocks = append(t.blocks, tapped{kind: t.block(b), closed: true})
+		t.early = message.Get("stop_reason").Str
+	}
 	return nil
 }
 
@@ -133,18 +143,23 @@ func (t *Tap) blockStart(event, data []byte) error {
 		return broke(event, "after the stop reason")
 	}
 	index, head := gjson.GetBytes(data, "index"), gjson.GetBytes(data, "content_block")
-	if index.Type != gjson.Number || index.Int() != int64(len(t.blocks)) {
+	t.early = ""
+	at := index.Int()
+	switch again := at >= 0 && at < int64(len(t.blocks)) && t.blocks[at].closed; {
+	case index.Type != gjson.Number || at != int64(len(t.blocks)) && !again:
 		return broke(event, "the index is not the next")
-	}
-	if !head.IsObject() {
+	case !head.IsObject():
 		return broke(event, "no content_block in it")
+	case again:
+		t.blocks[at] = tapped{kind: t.block(head)}
+	default:
+		t.blocks = append(t.blocks, tapped{kind: t.block(head)})
 	}
-	t.block(head)
 	return nil
 }
 
-// block accounts for a block as it begins, or is.
-func (t *Tap) block(head gjson.Result) {
+// block accounts for a block as it begins, or is, and returns its kind.
+func (t *Tap) block(head gjson.Result) blockKind {
 	kind := rawBlock
 	switch head.Get("type").Str {
 	case "text":
@@ -162,8 +177,8 @@ func (t *Tap) block(head gjson.Result) {
 	case "server_tool_use", "mcp_tool_use":
 		kind = toolBlock
 	}
-	t.blocks = append(t.blocks, tapped{kind: kind})
 	t.res.Blocks++
+	return kind
 }
 
 func (t *Tap) signed() {
@@ -218,6 +233,10 @@ func (t *Tap) stop(event []byte) error {
 	if len(t.blocks) == 0 && !t.Stopped() {
 		return broke(event, "the message has neither content nor a stop reason")
 	}
+	if !t.Stopped() && t.early != "" { // the counts were whole, too
+		t.reason(t.early, "")
+		t.res.UsageSeen = t.res.InputSeen && t.res.OutputSeen
+	}
 	t.ended, t.res.Complete = true, true
 	return nil
 }
@@ -254,24 +273,42 @@ func merge(to *int64, v gjson.Result) {
 	}
 }
 
-// vendorErrorOf reads the dialect's error object.
+// vendorErrorOf reads the dialect's error object, or that of another dialect: the API's kin write what their front knows.
 func vendorErrorOf(data []byte) error {
-	kind := typeKinds[gjson.GetBytes(data, "error.type").Str]
-	if kind == "" {
-		kind = abi.ErrAPI
-	}
+	kind, wait := typeKinds[gjson.GetBytes(data, "error.type").Str], time.Duration(0)
 	message := gjson.GetBytes(data, "error.message").Str
-	if message == "" {
-		message = "the vendor gave no message"
+	if doc, err := jscan.Parse(data); err == nil && (kind == "" || message == "") {
+		if f, ok := failure.Find(doc); ok {
+			message = cmp.Or(message, f.Message)
+			kind, wait = cmp.Or(kind, f.Kind), time.Duration(f.RetryAfterMS)*time.Millisecond
+		}
 	}
-	return &VendorError{Kind: kind, Message: message}
+	return &VendorError{Kind: cmp.Or(kind, abi.ErrAPI), Message: cmp.Or(message, "the vendor gave no message"), RetryAfter: wait}
 }
+
+// untyped is the error that is in data of no type, nil for none: a gateway's own, or another dialect's. A caller would
+// take it for an event that it doesn't know.
+func untyped(data []byte) error {
+	if !bytes.Contains(data, errorKey) || !gjson.ValidBytes(data) || gjson.GetBytes(data, "type").Exists() {
+		return nil
+	}
+	switch e := gjson.GetBytes(data, "error"); {
+	case e.IsObject(), e.Type == gjson.String && e.Str != "":
+		return vendorErrorOf(data)
+	}
+	return nil
+}
+
+var errorKey = []byte(`"error"`)
 
 // Document reads an answer that isn't streamed, and completes it. Errors are those of Frame, and ErrEmpty.
 func (t *Tap) Document(body []byte) error {
 	t.hash.Write(body)
 	if !gjson.ValidBytes(body) {
 		return &GrammarError{Event: "document", Reason: "not JSON"}
+	}
+	if err := untyped(body); err != nil {
+		return err
 	}
 	message := gjson.ParseBytes(body)
 	switch content := message.Get("content"); {
@@ -289,7 +326,7 @@ func (t *Tap) Document(body []byte) error {
 	t.res.ID, t.res.Model = message.Get("id").Str, message.Get("model").Str
 	t.reason(message.Get("stop_reason").Str, message.Get("stop_sequence").Str)
 	t.usage(message.Get("usage"))
-	if len(t.blocks) == 0 && !t.Stopped() {
+	if t.res.Blocks == 0 && !t.Stopped() {
 		return ErrEmpty
 	}
 	t.started, t.ended = true, true

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ainfera-ai/router/host/internal/framing"
 	"github.com/ainfera-ai/router/sdk/abi"
@@ -222,6 +223,17 @@ func TestTapGrammar(t *testing.T) {
 		{"an unknown delta", []string{tapStart, tapText, `{"type":"content_block_delta","index":0,"delta":{"type":"new_delta"}}`, tapClose, tapEnd, tapStop}, ""},
 		{"keys in another order", []string{tapStart, tapText, `{"index":0,"delta":{"text":"x","type":"text_delta"},"type":"content_block_delta"}`, tapClose, tapEnd, tapStop}, ""},
 		{"no content, but a stop reason", []string{tapStart, strings.Replace(tapEnd, "end_turn", "refusal", 1), tapStop}, ""},
+		{"an index again", []string{tapStart, tapText, tapClose, tapText, tapDelta, tapClose, strings.Replace(tapText, ":0", ":1", 1), tapEnd, tapStop}, ""},
+		{"an index again, and another kind of block", []string{tapStart, `{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}`,
+			tapClose, tapText, `{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{}"}}`},
+			"content_block_delta: a input_json_delta in a block of type text"},
+		{"an index again, behind a gap", []string{tapStart, tapText, tapClose, tapText, tapClose, strings.Replace(tapText, ":0", ":2", 1)}, "content_block_start: the index is not the next"},
+		{"an error of no type", []string{tapStart, `{"error":{"message":"busy","type":"server_error","code":503}}`}, "overloaded: busy"},
+		{"an error that is a string", []string{tapStart, `{"error":"out of memory"}`}, "api: out of memory"},
+		{"an error in another dialect's words", []string{tapStart, `{"type":"error","error":{"code":"429","message":"Try again in 2s"}}`}, "rate_limit: Try again in 2s"},
+		{"an error without words", []string{tapStart, `{"type":"error","error":{"type":"overloaded_error"}}`}, "overloaded: the vendor failed and did not say why"},
+		{"a new event with an error in it", []string{tapStart, `{"type":"new_event","error":{"message":"tool failed"}}`, tapText, tapClose, tapEnd, tapStop}, ""},
+		{"data of no type", []string{tapStart, `{"error":null}`, `[DONE]`, tapText, tapClose, tapEnd, tapStop}, ""},
 		{"blocks side by side", []string{tapStart, tapText, strings.Replace(tapText, ":0", ":1", 1), tapDelta, tapClose,
 			strings.Replace(tapClose, ":0", ":1", 1), tapEnd, tapStop}, ""},
 	}
@@ -293,6 +305,61 @@ func TestTapUsageIsMerged(t *testing.T) {
 	}
 }
 
+// TestTapCutBeforeTheCount: of a vendor that says zero until the end, and doesn't get there, the input is estimated.
+func TestTapCutBeforeTheCount(t *testing.T) {
+	const start = `{"type":"message_start","message":{"id":"m","content":[],"usage":{"input_tokens":0,"output_tokens":0}}}`
+	tap := NewTap()
+	if err := feed(tap, frames(start, tapText, tapDelta)); err != nil {
+		t.Fatal(err)
+	}
+	if u, estimated := tap.Result().Settled(1000); u != (Usage{Input: 1000, Output: 2}) || !estimated {
+		t.Errorf("cut: got %+v, estimated %v", u, estimated)
+	}
+	if err := feed(tap, frames(tapClose, tapEnd, tapStop)); err != nil {
+		t.Fatal(err)
+	}
+	if u, estimated := tap.Result().Settled(1000); u != (Usage{Output: 7, Reasoning: 3}) || estimated {
+		t.Errorf("complete: got %+v, estimated %v: the vendor's word is taken", u, estimated)
+	}
+}
+
+func TestTapErrorSaysWhen(t *testing.T) {
+	err := feed(NewTap(), frames(`{"type":"error","error":{"code":429,"message":"Please try again in 2s"}}`))
+	var v *VendorError
+	if !errors.As(err, &v) || v.RetryAfter != 2*time.Second {
+		t.Errorf("got %+v", err)
+	}
+}
+
+// TestTapStartsWhole: a message that goes on with what a tool of the API's own has returned may be whole in message_start.
+func TestTapStartsWhole(t *testing.T) {
+	const start = `{"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"c","content":[` +
+		`{"type":"code_execution_tool_result","tool_use_id":"s","content":{"type":"code_execution_result","stdout":"1"}},` +
+		`{"type":"tool_use","id":"t","name":"f","input":{"x":1}}],"stop_reason":"tool_use","usage":{"input_tokens":0,"output_tokens":0}}}`
+	for _, tt := range []struct {
+		name string
+		data []string
+		want Result
+	}{
+		{"and ends there", []string{start, tapStop}, Result{StopReason: "tool_use", Blocks: 2, ToolCalls: 1, UsageSeen: true}},
+		{"and goes on", []string{start, strings.Replace(tapText, ":0", ":2", 1), strings.Replace(tapDelta, ":0", ":2", 1), tapEnd, tapStop},
+			Result{StopReason: "end_turn", Blocks: 3, ToolCalls: 1, UsageSeen: true, Usage: Usage{Output: 7, Reasoning: 3}}},
+		{"and goes on, and nobody says why it stops", []string{start, strings.Replace(tapText, ":0", ":2", 1), tapStop}, Result{Blocks: 3, ToolCalls: 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tap := NewTap()
+			if err := feed(tap, frames(tt.data...)); err != nil {
+				t.Fatal(err)
+			}
+			r := tap.Result()
+			got := Result{StopReason: r.StopReason, Blocks: r.Blocks, ToolCalls: r.ToolCalls, UsageSeen: r.UsageSeen, Usage: r.Usage}
+			if got != tt.want || !r.Complete || tap.End() != nil {
+				t.Errorf("got %+v\nwant %+v", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestTapSignature(t *testing.T) {
 	tap := NewTap()
 	err := feed(tap, frames(tapStart, `{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}`,
@@ -313,6 +380,7 @@ func TestTapDocument(t *testing.T) {
 		{"a refusal without content", `{"type":"message","content":[],"stop_reason":"refusal","usage":{}}`, ""},
 		{"empty", `{"type":"message","content":[],"stop_reason":null,"usage":{}}`, ErrEmpty.Error()},
 		{"an error", `{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}`, "rate_limit: slow"},
+		{"an error of no type", `{"error":{"message":"slow","code":429}}`, "rate_limit: slow"},
 		{"something else", `{"object":"chat.completion"}`, "document: not a message"},
 		{"no JSON", `<html>`, "document: not JSON"},
 	}
