@@ -94,7 +94,7 @@ var errNotAsked = errors.New("the vendor streamed an answer that was asked for w
 func (l *verbatim) take(p *provider.Piece) ([]byte, error) {
 	if p.Document {
 		if l.stream {
-			return nil, errNotAsked
+			return nil, notAsked(p.Raw)
 		}
 		l.doc = append([]byte(nil), p.Raw...)
 		return nil, l.tap.Document(l.doc)
@@ -103,6 +103,15 @@ func (l *verbatim) take(p *provider.Piece) ([]byte, error) {
 		return nil, errNotAsked
 	}
 	return l.frames(p)
+}
+
+// notAsked is the error of a document in a stream's place: the vendor's own, where that is what it is.
+func notAsked(doc []byte) error {
+	var vendor *messages.VendorError
+	if err := messages.NewTap().Document(doc); errors.As(err, &vendor) {
+		return vendor
+	}
+	return errNotAsked
 }
 
 // frames lets through what belongs to the message. Whatever comes before it or behind it, pings and comments too, would

@@ -122,6 +122,31 @@ func TestWholeAnswer(t *testing.T) {
 	}
 }
 
+// TestDocumentForAStream: a vendor that was asked to stream and answers with a document has not answered. Where that is an
+// error, the attempt says which.
+func TestDocumentForAStream(t *testing.T) {
+	for _, tc := range []struct{ name, doc, reason string }{
+		{"AMessage", wholeAnswer, abi.ErrAPI},
+		{"AnError", `{"type":"error","error":{"type":"overloaded_error","message":"too busy"}}`, abi.ErrOverloaded},
+		{"AnErrorOfNoType", `{"error":{"code":"429","message":"try again in 9s"}}`, abi.ErrRateLimit},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.guests["t"].refuse = abi.ErrFeatureUnsupported
+			r.serve("v1", answer(200, tc.doc))
+			resp, body := r.post(ask("v1", true))
+			if resp.StatusCode != 502 || !strings.Contains(body, "the provider of v1 failed: "+tc.reason) {
+				t.Errorf("got %d %s", resp.StatusCode, body)
+			}
+			if got := gjson.Get(r.row(resp).Attempts, "0.reason").Str; got != tc.reason {
+				t.Errorf("the row's reason is %q, want %q", got, tc.reason)
+			}
+			r.clean()
+		})
+	}
+}
+
 // TestRestIsBooked has an adapter that tells the usage only once it hears how the answer ended.
 func TestRestIsBooked(t *testing.T) {
 	for _, tc := range []struct {
