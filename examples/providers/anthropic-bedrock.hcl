@@ -11,5 +11,6 @@ provider "bedrock" {
   }
   settings = {
     platform = "bedrock"
+    # without_beta = ["web-search-*"] # callers' betas that this region or model refuses yet, beside Anthropic's own
   }
 }

@@ -7,5 +7,6 @@ provider "claude-on-vertex" {
   }
   settings = {
     platform = "vertex"
+    # without_beta = ["web-search-*"] # callers' betas that this region or model refuses yet, beside Anthropic's own
   }
 }

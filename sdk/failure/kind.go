@@ -152,7 +152,8 @@ var phrases = []phrase{
 		"does not support", "doesn't support", "do not support", "not supported", "unsupported parameter",
 		"unsupported value", "unsupported content", "extra inputs are not permitted", "unknown parameter",
 		"unrecognized request argument", "unknown field", "requires --jinja", "not enabled for this model", "is not enabled for models/",
-		"unsupported mime type", "too many states for serving", "maximum allowed nesting depth", "no endpoints found that support", "not available for this model",
+		"unsupported mime type", "too many states for serving", "maximum allowed nesting depth",
+		"no endpoints found that support", "not available for this model", "invalid beta flag", "for the `anthropic-beta` header",
 	}},
 	{[]string{abi.ErrInvalidRequest}, abi.ErrNotFound, []string{
 		"is not a valid model", "model does not exist", "supported api model names", "model not found", "unknown model",

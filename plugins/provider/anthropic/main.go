@@ -26,6 +26,8 @@ var manifest = sdk.Manifest{
 		{Name: "version", Type: sdk.TypeString, Default: defaultVersion,
 			Doc: "the anthropic-version of callers who send none, as those of the OpenAI dialect"},
 		{Name: "beta", Type: sdk.TypeList, Default: []string{}, Doc: "betas to ask for beside the caller's"},
+		{Name: "without_beta", Type: sdk.TypeList, Default: []string{},
+			Doc: "betas of the caller's that are refused here and left out; a name that ends in * stands for all that begin so"},
 	},
 }
 

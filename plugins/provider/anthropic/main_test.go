@@ -51,11 +51,45 @@ func TestRequest(t *testing.T) {
 		"vertex, count": {`{"op":"count","model":"c","verbatim":true,"settings":{"platform":"vertex"}}`,
 			sdktest.Request{Method: "POST", Path: "/count-tokens:rawPredict", Framing: "json", Whole: true,
 				Edits: `{"set":{"anthropic_version":"vertex-2023-10-16"}}`}},
+		"anthropic's own betas, at anthropic": {`{"op":"chat","model":"m","verbatim":true,"beta":["oauth-2025-04-20","fast-mode-2026-02-01","x"]}`,
+			sdktest.Request{Method: "POST", Path: "/v1/messages", Framing: "json", Whole: true,
+				Headers: map[string]string{"anthropic-version": "2023-06-01", "anthropic-beta": "oauth-2025-04-20,fast-mode-2026-02-01,x"}}},
+		"anthropic's own betas, at bedrock": {`{"op":"chat","model":"m","verbatim":true,"beta":["oauth-2025-04-20","x","fast-mode-2026-02-01","fast-mode-2026-02-01"],"settings":{"platform":"bedrock"}}`,
+			sdktest.Request{Method: "POST", Path: "/model/m/invoke", Framing: "json", Whole: true,
+				Edits: `{"set":{"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["x"]},"delete":["model","stream","speed"]}`}},
+		"anthropic's own betas, at vertex": {`{"op":"chat","model":"m","verbatim":true,"beta":["prompt-caching-scope-2026-01-05","fast-mode-2026-02-01"],"settings":{"platform":"vertex"}}`,
+			sdktest.Request{Method: "POST", Path: "/m:rawPredict", Framing: "json", Whole: true,
+				Edits: `{"set":{"anthropic_version":"vertex-2023-10-16"},"delete":["model","speed"]}`}},
+		"betas that the operator leaves out, and one he wants": {`{"op":"count","model":"m","verbatim":true,"beta":["web-search-2025-03-05","a","ab","advisor-tool-2026-03-01"],` +
+			`"settings":{"platform":"vertex","without_beta":["web-search-*","a"],"beta":["advisor-tool-2026-03-01","a"]}}`,
+			sdktest.Request{Method: "POST", Path: "/count-tokens:rawPredict", Framing: "json", Whole: true,
+				Edits:   `{"set":{"anthropic_version":"vertex-2023-10-16"}}`,
+				Headers: map[string]string{"anthropic-beta": "a,ab,advisor-tool-2026-03-01"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := build(t, tc.call)
 			if got.Refusal != nil || !reflect.DeepEqual(got.Request, tc.want) {
 				t.Errorf("got  %+v %+v\nwant %+v", got.Request, got.Refusal, tc.want)
+			}
+		})
+	}
+}
+
+// TestDroppedBetas: the caller is told of those that are left out.
+func TestDroppedBetas(t *testing.T) {
+	for name, tc := range map[string]struct {
+		call string
+		want []string
+	}{
+		"bedrock": {`{"op":"chat","model":"m","verbatim":true,"beta":["oauth-2025-04-20","x","fast-mode-2026-02-01"],"settings":{"platform":"bedrock"}}`,
+			[]string{"anthropic-beta.oauth-2025-04-20", "anthropic-beta.fast-mode-2026-02-01"}},
+		"by the operator": {`{"op":"chat","model":"m","verbatim":true,"beta":["web-search-2025-03-05","a"],"settings":{"without_beta":["web-search-*"]}}`,
+			[]string{"anthropic-beta.web-search-2025-03-05"}},
+		"none": {`{"op":"chat","model":"m","verbatim":true,"beta":["oauth-2025-04-20"]}`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := build(t, tc.call); !reflect.DeepEqual(got.Dropped, tc.want) {
+				t.Errorf("got %q, want %q", got.Dropped, tc.want)
 			}
 		})
 	}

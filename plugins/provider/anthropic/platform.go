@@ -26,9 +26,8 @@ func direct(c *sdk.Call, out *sdk.Request) error {
 		version = c.String("version")
 	}
 	out.Header("anthropic-version", version)
-	if b := betas(c); len(b) > 0 {
-		out.Header("anthropic-beta", strings.Join(b, ","))
-	}
+	b, _ := betas(c, out)
+	header(b, out)
 	accept(c, out)
 	out.Whole()
 	return nil
@@ -45,34 +44,51 @@ func bedrock(c *sdk.Call, out *sdk.Request) error {
 	}
 	out.Begin("POST", "/model/"+sdk.PathEscape(c.Model)+verb, framing(c, abi.FramingAWS))
 	edits := []byte(`{"set":{"anthropic_version":"` + bedrockVersion + `"`)
-	if b := betas(c); len(b) > 0 {
+	b, gone := betas(c, out)
+	if len(b) > 0 {
 		edits = append(edits, `,"anthropic_beta":[`...)
 		for _, name := range b {
 			edits = jwrite.AppendString(jwrite.AppendComma(edits), name)
 		}
 		edits = append(edits, ']')
 	}
-	out.WholeEdited(append(edits, `},"delete":["model","stream"]}`...))
+	edits = append(edits, `},"delete":["model","stream"`...)
+	out.WholeEdited(append(appendNames(edits, gone), "]}"...))
 	return nil
 }
 
 // vertex is Google's: the model is in the path and the version in the body.
 func vertex(c *sdk.Call, out *sdk.Request) error {
-	edits := `{"set":{"anthropic_version":"` + vertexVersion + `"},"delete":["model"]}`
-	path := "/" + sdk.PathEscape(c.Model) + ":rawPredict"
+	path, gone := "/"+sdk.PathEscape(c.Model)+":rawPredict", []string{"model"}
 	switch {
 	case c.Op == abi.OpCount: // the one call whose model is named in the body
-		path, edits = "/count-tokens:rawPredict", `{"set":{"anthropic_version":"`+vertexVersion+`"}}`
+		path, gone = "/count-tokens:rawPredict", nil
 	case c.Stream:
 		path = "/" + sdk.PathEscape(c.Model) + ":streamRawPredict"
 	}
 	out.Begin("POST", path, framing(c, abi.FramingSSE))
-	if b := betas(c); len(b) > 0 {
-		out.Header("anthropic-beta", strings.Join(b, ","))
-	}
+	b, fields := betas(c, out)
+	header(b, out)
 	accept(c, out)
-	out.WholeEdited([]byte(edits))
+	edits := []byte(`{"set":{"anthropic_version":"` + vertexVersion + `"}`)
+	if gone = append(gone, fields...); len(gone) > 0 {
+		edits = append(appendNames(append(edits, `,"delete":[`...), gone), ']')
+	}
+	out.WholeEdited(append(edits, '}'))
 	return nil
+}
+
+func header(betas []string, out *sdk.Request) {
+	if len(betas) > 0 {
+		out.Header("anthropic-beta", strings.Join(betas, ","))
+	}
+}
+
+func appendNames(b []byte, names []string) []byte {
+	for _, name := range names {
+		b = jwrite.AppendString(jwrite.AppendComma(b), name)
+	}
+	return b
 }
 
 func framing(c *sdk.Call, streamed string) string {
@@ -88,15 +104,56 @@ func accept(c *sdk.Call, out *sdk.Request) {
 	}
 }
 
-// betas are the caller's, in the caller's order, then the operator's, each once.
-func betas(c *sdk.Call) []string {
-	var list []string
-	for _, b := range append(append(list, c.Beta...), c.Strings("beta")...) {
+// ownBetas are Anthropic's own service's: Bedrock and Vertex refuse a request that names one of them, and Claude Code names
+// them to everybody. A beta goes together with the field that it opens.
+var ownBetas = []struct{ prefix, field string }{
+	{"oauth-", ""},
+	{"prompt-caching-scope-", ""},
+	{"redact-thinking-", ""},
+	{"thinking-token-count-", ""},
+	{"advisor-tool-", ""},
+	{"fast-mode-", "speed"},
+}
+
+// betas are the caller's, in the caller's order, then the operator's, each once. Of the caller's those that are refused
+// here are left out, with the fields that are gone with them; what the operator asks for stands.
+func betas(c *sdk.Call, out *sdk.Request) (list, fields []string) {
+	own := c.Strings("beta")
+	for _, b := range c.Beta {
+		switch field, refused := refuses(c, b); {
+		case has(list, b):
+		case !refused || has(own, b):
+			list = append(list, b)
+		default:
+			out.Dropped("anthropic-beta." + b)
+			if field != "" && !has(fields, field) {
+				fields = append(fields, field)
+			}
+		}
+	}
+	for _, b := range own {
 		if !has(list, b) {
 			list = append(list, b)
 		}
 	}
-	return list
+	return list, fields
+}
+
+// refuses says that a beta may not be asked for, and which field is then none.
+func refuses(c *sdk.Call, beta string) (field string, refused bool) {
+	if c.String("platform") != "anthropic" {
+		for _, own := range ownBetas {
+			if strings.HasPrefix(beta, own.prefix) {
+				return own.field, true
+			}
+		}
+	}
+	for _, name := range c.Strings("without_beta") {
+		if prefix, all := strings.CutSuffix(name, "*"); beta == name || all && strings.HasPrefix(beta, prefix) {
+			return "", true
+		}
+	}
+	return "", false
 }
 
 func has(list []string, s string) bool {
