@@ -2,24 +2,33 @@ package chat
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/ainfera-ai/router/sdk/jwrite"
 )
 
 // content writes a message's content as blocks: a string, or parts.
-func (t *translation) content(param string, v jscan.Value) {
+func (t *translation) content(param string, m jscan.Value) {
+	v := m.Get("content")
+	if v.Kind() != jscan.String && m.Get("cache_control").Kind() == jscan.Object {
+		t.drop("messages.cache_control") // it belongs to a part
+	}
 	switch v.Kind() {
 	case jscan.String:
-		t.text(v)
-		return
+		t.text(v, m)
 	case jscan.Array:
+		t.parts(param, v)
 	default:
 		if !v.IsNull() {
 			t.fail(param, "expected a string or an array of parts")
 		}
-		return
 	}
+}
+
+func (t *translation) parts(param string, v jscan.Value) {
 	i := -1
 	for p := range v.Items() {
 		i++
@@ -29,14 +38,16 @@ func (t *translation) content(param string, v jscan.Value) {
 
 func (t *translation) part(param string, p jscan.Value) {
 	switch kind := p.Get("type").String(); kind {
-	case "text":
-		t.text(p.Get("text"))
-	case "refusal":
-		t.text(p.Get("refusal"))
+	case "text", "refusal":
+		text := p.Get(kind)
+		if text.Kind() != jscan.String {
+			t.fail(param+"."+kind, "expected a string")
+		}
+		t.text(text, p)
 	case "image_url":
-		t.image(param+".image_url.url", p.Get("image_url"))
+		t.image(param+".image_url.url", p)
 	case "file":
-		t.file(param+".file", p.Get("file"))
+		t.file(param+".file", p)
 	case "input_audio":
 		t.unsupported(param + ": no model here takes audio")
 	default:
@@ -45,7 +56,8 @@ func (t *translation) part(param string, p jscan.Value) {
 }
 
 // image writes an image by its address, or its data.
-func (t *translation) image(param string, v jscan.Value) {
+func (t *translation) image(param string, p jscan.Value) {
+	v := p.Get("image_url")
 	url := v.Get("url")
 	if v.Kind() == jscan.String { // as some clients have it
 		url = v
@@ -66,11 +78,13 @@ func (t *translation) image(param string, v jscan.Value) {
 	} else {
 		t.b = append(append(append(t.b, `{"type":"url","url":`...), url...), '}')
 	}
+	t.cache(p)
 	t.b = append(t.b, '}')
 }
 
-// file writes a file as a document.
-func (t *translation) file(param string, v jscan.Value) {
+// file writes a file as a document, or as the image that it is.
+func (t *translation) file(param string, p jscan.Value) {
+	v := p.Get("file")
 	data := v.Get("file_data")
 	if data.Kind() != jscan.String {
 		if !v.Get("file_id").IsNull() {
@@ -80,22 +94,45 @@ func (t *translation) file(param string, v jscan.Value) {
 		t.fail(param+".file_data", "expected the file as a data URL")
 		return
 	}
-	kind, base64, ok := dataURL(data)
+	kind, encoded, ok := dataURL(data)
 	if !ok { // some clients send the data alone
 		if raw := inner(data); bytes.HasPrefix(raw, dataScheme) {
 			t.fail(param+".file_data", "the data URL is not in base64")
 			return
 		}
-		kind, base64 = []byte("application/pdf"), inner(data)
+		kind, encoded = []byte("application/pdf"), inner(data)
 	}
 	t.block()
-	t.b = append(t.b, `{"type":"document","source":`...)
-	t.source(kind, base64)
-	if name := v.Get("filename"); name.Kind() == jscan.String && len(name) > 2 {
-		t.b = append(append(t.b, `,"title":`...), name...)
+	if plain := unslash(kind); bytes.HasPrefix(plain, []byte("image/")) {
+		t.b = append(t.b, `{"type":"image","source":`...)
+		t.source(kind, encoded)
+	} else {
+		t.b = append(t.b, `{"type":"document","source":`...)
+		if bytes.HasPrefix(plain, []byte("text/")) || string(plain) == "application/json" {
+			t.plain(param+".file_data", encoded)
+		} else {
+			t.source(kind, encoded)
+		}
+		if name := v.Get("filename"); name.Kind() == jscan.String && len(name) > 2 {
+			t.b = append(append(t.b, `,"title":`...), name...)
+		}
 	}
+	t.cache(p)
 	t.b = append(t.b, '}')
 }
+
+// plain writes the source of a text: Anthropic takes no base64 but that of a PDF.
+func (t *translation) plain(param string, encoded []byte) {
+	text, err := base64.StdEncoding.DecodeString(string(unslash(encoded)))
+	if err != nil || !utf8.Valid(text) {
+		t.fail(param, "expected text in UTF-8, in base64")
+		return
+	}
+	t.b = append(jwrite.AppendString(append(t.b, `{"type":"text","media_type":"text/plain","data":`...), text), '}')
+}
+
+// unslash undoes the one escape that media types and base64 may have in a JSON string.
+func unslash(b []byte) []byte { return bytes.ReplaceAll(b, []byte(`\/`), []byte("/")) }
 
 func (t *translation) source(kind, data []byte) {
 	t.b = append(append(append(t.b, `{"type":"base64","media_type":"`...), kind...), `","data":"`...)

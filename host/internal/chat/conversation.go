@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/ainfera-ai/router/sdk"
@@ -65,7 +66,8 @@ func (t *translation) system(list jscan.Value) (spoken bool) {
 	i := -1
 	for m := range list.Items() {
 		if i++; isSystem(m) {
-			t.content(fmt.Sprintf("messages[%d].content", i), m.Get("content"))
+			t.named(m)
+			t.content(fmt.Sprintf("messages[%d].content", i), m)
 		}
 	}
 	if len(t.b) == empty {
@@ -78,16 +80,17 @@ func (t *translation) system(list jscan.Value) (spoken bool) {
 
 // message writes what a message says into the turn that it belongs to.
 func (t *translation) message(param string, m jscan.Value, spoken bool) {
-	content := m.Get("content")
 	switch role := m.Get("role").String(); role {
 	case "system", "developer":
 		if !spoken {
 			t.begin("user")
-			t.content(param+".content", content)
+			t.named(m)
+			t.content(param+".content", m)
 		}
 	case "user":
 		t.begin("user")
-		t.content(param+".content", content)
+		t.named(m)
+		t.content(param+".content", m)
 	case "assistant":
 		t.begin("assistant")
 		t.assistant(param, m)
@@ -97,15 +100,22 @@ func (t *translation) message(param string, m jscan.Value, spoken bool) {
 			t.fail(param+".tool_call_id", "expected the id of the call that this is the result of")
 			return
 		}
-		t.result(param, id.String(), content)
+		t.result(param, id.String(), m)
 	case "function":
 		if t.turn.lastCall == "" {
 			t.fail(param+".role", "there is no function call that this could be the result of")
 			return
 		}
-		t.result(param, t.turn.lastCall, content)
+		t.result(param, t.turn.lastCall, m)
 	default:
 		t.fail(param+".role", "%s is none of system, developer, user, assistant, tool and function", clip(role))
+	}
+}
+
+// named lists the name of one who speaks. A tool's has its place in the call.
+func (t *translation) named(m jscan.Value) {
+	if v := m.Get("name"); !v.IsNull() {
+		t.drop("messages.name")
 	}
 }
 
@@ -132,13 +142,21 @@ func (t *translation) block() {
 	t.b = jwrite.AppendComma(t.b)
 }
 
-// text writes a text block. Anthropic refuses an empty one.
-func (t *translation) text(v jscan.Value) {
+// text writes a text block, with the mark for the cache of whoever asks for one. Anthropic refuses an empty block.
+func (t *translation) text(v jscan.Value, asking ...jscan.Value) {
 	if v.Kind() != jscan.String || len(v) == 2 {
 		return
 	}
 	t.block()
-	t.b = append(append(append(t.b, `{"type":"text","text":`...), v...), '}')
+	t.b = append(append(t.b, `{"type":"text","text":`...), v...)
+	t.cache(asking...)
+	t.b = append(t.b, '}')
+}
+
+// blank says that a text is nothing but space. Models put some before their calls, and Anthropic refuses a turn whose only
+// text it is.
+func blank(v jscan.Value) bool {
+	return v.Kind() == jscan.String && len(bytes.TrimSpace(v.Bytes(nil))) == 0
 }
 
 // assistant writes what a model said: its thinking first, which must come before anything that it led to.
@@ -151,7 +169,10 @@ func (t *translation) assistant(param string, m jscan.Value) {
 		t.block()
 		t.b = append(append(append(t.b, `{"type":"thinking","thinking":`...), v...), `,"signature":""}`...)
 	}
-	t.content(param+".content", m.Get("content"))
+	t.named(m)
+	if calls := m.Get("tool_calls"); calls.Len() == 0 || !blank(m.Get("content")) {
+		t.content(param+".content", m)
+	}
 	t.text(m.Get("refusal"))
 	if !m.Get("audio").IsNull() {
 		t.drop("messages.audio")
@@ -237,17 +258,22 @@ func toolID(id string) string {
 }
 
 // result writes a tool's result.
-func (t *translation) result(param, id string, content jscan.Value) {
+func (t *translation) result(param, id string, m jscan.Value) {
 	t.begin("user")
 	t.block()
 	t.b = jwrite.AppendString(append(t.b, `{"type":"tool_result","tool_use_id":`...), toolID(id))
-	switch content.Kind() {
+	switch content := m.Get("content"); content.Kind() {
 	case jscan.String:
 		t.b = append(append(t.b, `,"content":`...), content...)
 	case jscan.Array:
 		t.b = append(t.b, `,"content":[`...)
-		t.content(param+".content", content)
+		t.parts(param+".content", content)
 		t.b = append(t.b, ']')
+	default:
+		if !content.IsNull() {
+			t.fail(param+".content", "expected a string or an array of parts")
+		}
 	}
+	t.cache(m)
 	t.b = append(t.b, '}')
 }

@@ -111,7 +111,7 @@ func (t *translation) fields(doc jscan.Value) {
 			if same && !v.IsNull() && !(name == "thinking" && v.Kind() != jscan.Object) {
 				t.b = append(jwrite.AppendKey(t.b, name), v...)
 			}
-		case !idle(v):
+		case !idle(v), name == "seed" && !v.IsNull(): // a seed of 0 is one
 			t.drop(name)
 		}
 	}
@@ -175,6 +175,10 @@ func (t *translation) limits() {
 	case jscan.Array:
 		if stop.Len() > 0 {
 			t.b = append(jwrite.AppendKey(t.b, "stop_sequences"), stop...)
+		}
+	default:
+		if !stop.IsNull() {
+			t.fail("stop", "expected a string or an array of strings")
 		}
 	}
 }

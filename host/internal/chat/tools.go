@@ -11,9 +11,13 @@ import (
 // as functions.
 func (t *translation) tools() {
 	list, legacy := t.in["tools"], false
-	if list.Len() == 0 && t.in["functions"].Len() > 0 {
-		list, legacy = t.in["functions"], true
+	switch functions := t.in["functions"]; {
+	case functions.Len() == 0:
+	case list.Len() == 0:
+		list, legacy = functions, true
 		t.out.Functions = true
+	default: // of those who offer both forms, the newer one is taken
+		t.drop("functions")
 	}
 	n, i := 0, -1
 	for tool := range list.Items() {
@@ -34,7 +38,7 @@ func (t *translation) tools() {
 		if n++; n == 1 {
 			t.b = append(jwrite.AppendKey(t.b, "tools"), '[')
 		}
-		t.tool(fn)
+		t.tool(fn, tool)
 	}
 	if n == 0 {
 		return
@@ -47,7 +51,7 @@ func (t *translation) tools() {
 	t.choice(t.in["tool_choice"], t.in["parallel_tool_calls"].Kind() == jscan.Bool && !t.in["parallel_tool_calls"].Bool())
 }
 
-func (t *translation) tool(fn jscan.Value) {
+func (t *translation) tool(fn, entry jscan.Value) {
 	t.b = append(jwrite.AppendKey(append(jwrite.AppendComma(t.b), '{'), "name"), fn.Get("name")...)
 	if d := fn.Get("description"); d.Kind() == jscan.String {
 		t.b = append(jwrite.AppendKey(t.b, "description"), d...)
@@ -60,7 +64,19 @@ func (t *translation) tool(fn jscan.Value) {
 	if strict := fn.Get("strict"); strict.Bool() {
 		t.b = append(jwrite.AppendKey(t.b, "strict"), strict...)
 	}
+	t.cache(fn, entry)
 	t.b = append(t.b, '}')
+}
+
+// cache marks a block or a tool for the prompt's cache, as the first of these asks that does: callers who know that Claude
+// may serve them say so with Anthropic's own field.
+func (t *translation) cache(asking ...jscan.Value) {
+	for _, v := range asking {
+		if mark := v.Get("cache_control"); mark.Kind() == jscan.Object {
+			t.b = append(jwrite.AppendKey(t.b, "cache_control"), mark...)
+			return
+		}
+	}
 }
 
 // objectSchema is a schema that says its type.
@@ -95,6 +111,9 @@ func (t *translation) choice(v jscan.Value, one bool) {
 		return
 	case kind == "allowed_tools":
 		t.unsupported("tool_choice: allowed_tools exists at OpenAI only; offer just those tools")
+		return
+	case kind == "custom":
+		t.unsupported("tool_choice: tools of type \"custom\" exist at OpenAI only; offer a function")
 		return
 	default:
 		t.fail("tool_choice", "expected auto, none, required, or the name of a function")
