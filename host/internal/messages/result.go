@@ -55,7 +55,7 @@ func (r Result) EstimatedOutput() int64 { return EstimateText(r.TextBytes) }
 // estimated where the vendor had said no more than zero, as those do that count at the end.
 func (r Result) Settled(estimatedInput int64) (u Usage, estimated bool) {
 	u = r.Usage
-	if !r.InputSeen || !r.Complete && u.Input+u.CacheRead+u.CacheWrite+u.CacheWrite1h == 0 {
+	if !r.InputSeen || !r.Complete && !r.inputCounted() {
 		u.Input, estimated = max(u.Input, estimatedInput), true
 	}
 	if !r.UsageSeen {
@@ -64,6 +64,11 @@ func (r Result) Settled(estimatedInput int64) (u Usage, estimated bool) {
 		}
 	}
 	return u, estimated
+}
+
+// inputCounted says that the vendor has counted input, wherever it came from.
+func (r *Result) inputCounted() bool {
+	return r.Usage.Input+r.Usage.CacheRead+r.Usage.CacheWrite+r.Usage.CacheWrite1h > 0
 }
 
 // HashSignature names a thinking signature without keeping it: hex of 16 bytes, empty for an empty one. The hash of a

@@ -80,7 +80,7 @@ func (t *Tap) Frame(event, data []byte) error {
 	case "message_delta":
 		return t.messageDelta(event, data)
 	case "message_stop":
-		return t.stop(event)
+		return t.stop(event, data)
 	case "error":
 		return vendorErrorOf(data)
 	}
@@ -226,7 +226,7 @@ func (t *Tap) reason(reason, sequence string) {
 	t.res.FinishReason = finishReason(reason)
 }
 
-func (t *Tap) stop(event []byte) error {
+func (t *Tap) stop(event, data []byte) error {
 	if err := t.inside(event); err != nil {
 		return err
 	}
@@ -237,14 +237,42 @@ func (t *Tap) stop(event []byte) error {
 		t.reason(t.early, "")
 		t.res.UsageSeen = t.res.InputSeen && t.res.OutputSeen
 	}
+	if !t.res.UsageSeen {
+		t.bedrock(data)
+	}
 	t.ended, t.res.Complete = true, true
 	return nil
 }
 
-// usage merges what the vendor reports. It is cumulative, so a later number counts; but a zero doesn't take back a number,
+// bedrock reads what Bedrock adds to the last event: counts of its own, and whether a guardrail spoke in the model's
+// place. Then message_start has said all that was used, which may be nothing.
+func (t *Tap) bedrock(data []byte) {
+	r := &t.res
+	metrics, guardrail := gjson.GetBytes(data, "amazon-bedrock-invocationMetrics"), gjson.GetBytes(data, "amazon-bedrock-guardrailAction")
+	switch output := metrics.Get("outputTokenCount"); {
+	case output.Type == gjson.Number:
+		if !r.inputCounted() {
+			r.Usage.Input, r.Usage.CacheRead = metrics.Get("inputTokenCount").Int(), metrics.Get("cacheReadInputTokenCount").Int()
+			r.Usage.CacheWrite = metrics.Get("cacheWriteInputTokenCount").Int()
+		}
+		r.Usage.Output = output.Int()
+		r.InputSeen, r.OutputSeen, r.UsageSeen = true, true, true
+	case guardrail.Str == "INTERVENED":
+		r.UsageSeen = r.InputSeen && r.OutputSeen
+	}
+}
+
+// usage merges what the vendor reports. It is cumulative, so a later number counts. Where a vendor counts input again,
+// so do its zeros: what a compaction read from the cache is not the answer's. Elsewhere a zero doesn't take back a number,
 // since some vendors send zeros for what they have said already.
 func (t *Tap) usage(u gjson.Result) {
 	r := &t.res
+	counted := u.Get("input_tokens").Int() > 0 || u.Get("cache_read_input_tokens").Int() > 0 || u.Get("cache_creation_input_tokens").Int() > 0
+	merge := func(to *int64, v gjson.Result) {
+		if n := v.Int(); v.Type == gjson.Number && (n > 0 || n == 0 && counted) {
+			*to = n
+		}
+	}
 	u.ForEach(func(k, v gjson.Result) bool {
 		switch k.Str {
 		case "input_tokens":
@@ -256,21 +284,16 @@ func (t *Tap) usage(u gjson.Result) {
 		case "cache_read_input_tokens":
 			merge(&r.Usage.CacheRead, v)
 		case "cache_creation_input_tokens":
-			merge(&t.writes, v)
-		case "cache_creation":
-			merge(&r.Usage.CacheWrite1h, v.Get("ephemeral_1h_input_tokens"))
+			if merge(&t.writes, v); t.writes < r.Usage.CacheWrite1h { // unless it is said below how they were written
+				r.Usage.CacheWrite1h = t.writes
+			}
 		case "output_tokens_details":
 			merge(&r.Usage.Reasoning, v.Get("thinking_tokens"))
 		}
 		return true
 	})
+	merge(&r.Usage.CacheWrite1h, u.Get("cache_creation.ephemeral_1h_input_tokens"))
 	r.Usage.CacheWrite = max(0, t.writes-r.Usage.CacheWrite1h)
-}
-
-func merge(to *int64, v gjson.Result) {
-	if n := v.Int(); v.Type == gjson.Number && n > 0 {
-		*to = n
-	}
 }
 
 // vendorErrorOf reads the dialect's error object, or that of another dialect: the API's kin write what their front knows.

@@ -323,6 +323,54 @@ func TestTapCutBeforeTheCount(t *testing.T) {
 	}
 }
 
+// TestTapUsageIsCountedAgain: after a compaction the counts are those of the answer alone, zeros included.
+func TestTapUsageIsCountedAgain(t *testing.T) {
+	const counts = `{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":181,"cache_creation_input_tokens":%s,"cache_read_input_tokens":0,"output_tokens":7%s}}`
+	for _, tt := range []struct {
+		name, end string
+		want      Usage
+	}{
+		{"zeros", fmt.Sprintf(counts, "0", ""), Usage{Input: 181, Output: 7}},
+		{"fewer writes", fmt.Sprintf(counts, "25", ""), Usage{Input: 181, Output: 7, CacheWrite: 5, CacheWrite1h: 20}},
+		{"writes told apart", fmt.Sprintf(counts, "5", `,"cache_creation":{"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":3}`),
+			Usage{Input: 181, Output: 7, CacheWrite: 2, CacheWrite1h: 3}},
+	} {
+		tap := NewTap()
+		if err := feed(tap, frames(tapStart, tapText, tapDelta, tapClose, tt.end, tapStop)); err != nil {
+			t.Fatal(err)
+		}
+		if r := tap.Result(); r.Usage != tt.want || !r.UsageSeen {
+			t.Errorf("%s: got %+v, want %+v", tt.name, r.Usage, tt.want)
+		}
+	}
+}
+
+// TestTapBedrocksLastEvent are streams whose message_delta counts nothing, which Bedrock makes up for in the last event.
+func TestTapBedrocksLastEvent(t *testing.T) {
+	const zero = `{"type":"message_start","message":{"id":"m","content":[],"usage":{"input_tokens":0,"output_tokens":0}}}`
+	const end = `{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null}}`
+	const metrics = `{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":9,"outputTokenCount":6,"cacheReadInputTokenCount":4,"cacheWriteInputTokenCount":2,"invocationLatency":1}}`
+	for _, tt := range []struct {
+		name, start, stop string
+		want              Usage
+		estimated         bool
+	}{
+		{"a guardrail that spoke", zero, `{"type":"message_stop","amazon-bedrock-guardrailAction":"INTERVENED","amazon-bedrock-trace":{}}`, Usage{}, false},
+		{"a guardrail that did not", zero, `{"type":"message_stop","amazon-bedrock-guardrailAction":"NONE"}`, Usage{Output: 2}, true},
+		{"metrics", zero, metrics, Usage{Input: 9, Output: 6, CacheRead: 4, CacheWrite: 2}, false},
+		{"metrics behind a count", tapStart, metrics, Usage{Input: 12, Output: 6, CacheRead: 5, CacheWrite: 10, CacheWrite1h: 20}, false},
+		{"nothing", zero, tapStop, Usage{Output: 2}, true},
+	} {
+		tap := NewTap()
+		if err := feed(tap, frames(tt.start, tapText, tapDelta, tapClose, end, tt.stop)); err != nil {
+			t.Fatal(err)
+		}
+		if u, estimated := tap.Result().Settled(1000); u != tt.want || estimated != tt.estimated {
+			t.Errorf("%s: got %+v, estimated %v, want %+v", tt.name, u, estimated, tt.want)
+		}
+	}
+}
+
 func TestTapErrorSaysWhen(t *testing.T) {
 	err := feed(NewTap(), frames(`{"type":"error","error":{"code":429,"message":"Please try again in 2s"}}`))
 	var v *VendorError
