@@ -126,15 +126,19 @@ func (e *editor) noThinking() {
 // clearThinking begins the type of the context edit that clears old thinking, whatever its date.
 const clearThinking = "clear_thinking_"
 
-// thinkingField writes the field. How thinking is displayed means the same in both forms and is kept.
+// thinkingField writes the field. What else is in it, such as how thinking is displayed, means the same in both forms and
+// is kept.
 func thinkingField(kind string, budget int64, was []byte) []byte {
 	b := append([]byte(`{"type":`), quote(kind)...)
 	if kind == ThinkingEnabled {
 		b = append(b, `,"budget_tokens":`...)
 		b = strconv.AppendInt(b, budget, 10)
 	}
-	if d := gjson.GetBytes(was, "display"); d.Type == gjson.String {
-		b = append(append(b, `,"display":`...), d.Raw...)
-	}
+	gjson.ParseBytes(was).ForEach(func(k, v gjson.Result) bool {
+		if k.Str != "type" && k.Str != "budget_tokens" {
+			b = append(append(append(append(b, ','), k.Raw...), ':'), v.Raw...)
+		}
+		return true
+	})
 	return append(b, '}')
 }

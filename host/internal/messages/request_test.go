@@ -110,6 +110,7 @@ func TestParseRequestErrors(t *testing.T) {
 		{"stream a string", `{"model":"m","stream":"true",` + hello + `}`, "stream", "stream: expected true or false"},
 		{"tools an object", `{"model":"m","tools":{},` + hello + `}`, "tools", "tools: expected an array"},
 		{"a tool that is a string", `{"model":"m","tools":[{},"a"],` + hello + `}`, "tools.1", "tools.1: expected an object, a tool"},
+		{"thinking of a wrong type", `{"model":"m","thinking":{"type":7},` + hello + `}`, "thinking", "thinking: expected an object with a type"},
 		{"thinking a flag", `{"model":"m","thinking":true,` + hello + `}`, "thinking", "thinking: expected an object with a type"},
 		{"a hint that is a string", `{"model":"m","routing_hint":"good",` + hello + `}`, "routing_hint", "routing_hint: expected an object"},
 		{"model twice", `{"model":"a","mod\u0065l":"b",` + hello + `}`, "model", "model: the field is there twice"},

@@ -12,12 +12,13 @@ const (
 // Thinking is a body's thinking field.
 type Thinking struct {
 	Present      bool
-	Type         string // one of the Thinking constants, or what a newer API calls it
+	Type         string // one of the Thinking constants, or what a newer API calls it; empty where the field has none
 	BudgetTokens int64  // of ThinkingEnabled
 }
 
-// Wanted says whether the caller asks for thinking.
-func (t Thinking) Wanted() bool { return t.Present && t.Type != ThinkingDisabled }
+// Wanted says whether the caller asks for thinking. A field without a type asks for none: it says how the thinking of the
+// history is to be taken, to models that think whether one asks or not.
+func (t Thinking) Wanted() bool { return t.Type != "" && t.Type != ThinkingDisabled }
 
 func (p *parser) thinking() error {
 	v, err := p.value()
@@ -26,7 +27,7 @@ func (p *parser) thinking() error {
 	}
 	raw := p.b[v.from:v.to]
 	kind, budget := gjson.GetBytes(raw, "type"), gjson.GetBytes(raw, "budget_tokens")
-	if raw[0] != '{' || kind.Type != gjson.String {
+	if raw[0] != '{' || kind.Exists() && kind.Type != gjson.String {
 		return p.bad("expected an object with a type")
 	}
 	t := Thinking{Present: true, Type: kind.Str}
