@@ -123,24 +123,34 @@ func (l *verbatim) frames(p *provider.Piece) ([]byte, error) {
 	}
 	from, to := 0, len(p.Raw)
 	opened := l.tap.Started()
+	var before []byte // what precedes a frame that is left out
 	for i := range p.Frames {
 		f := &p.Frames[i]
 		if l.tap.Done() {
 			to = offset(p, i)
 			break
 		}
+		if l.tap.Repeats(f.Data) {
+			at := offset(p, i)
+			before = append(before, p.Raw[from:at]...)
+			from = at + len(f.Raw)
+			continue
+		}
 		err := l.tap.Frame(f.Event, f.Data)
 		if err == nil && f.Unterminated && !json.Valid(f.Data) {
 			err = messages.ErrCut
 		}
 		if err != nil {
-			return opening(p, opened, from, offset(p, i)), err
+			return append(before, opening(p, opened, from, offset(p, i))...), err
 		}
 		if !opened && l.tap.Started() {
 			opened, from = true, offset(p, i)
 		}
 	}
 	out := opening(p, opened, from, to)
+	if before != nil {
+		out = append(before, out...)
+	}
 	if n := len(p.Frames); n > 0 && to == len(p.Raw) && p.Frames[n-1].Unterminated {
 		out = append(append([]byte(nil), bytes.TrimRight(out, "\r\n")...), "\n\n"...)
 	}

@@ -124,6 +124,16 @@ func (t *Tap) start(event, data []byte) error {
 	return nil
 }
 
+// Repeats says that a frame is the message_start that has come already, before anything was in the message. Some of the
+// API's kin begin so; the frame must then be neither read nor passed on, since the message starts once.
+func (t *Tap) Repeats(data []byte) bool {
+	if !t.started || len(t.blocks) > 0 || t.Stopped() || t.ended {
+		return false
+	}
+	id := gjson.GetBytes(data, "message.id").Str
+	return id != "" && id == t.res.ID && string(eventOf(data)) == "message_start"
+}
+
 // inside checks that an event of the content comes at its time.
 func (t *Tap) inside(event []byte) error {
 	switch {
@@ -215,10 +225,14 @@ func (t *Tap) messageDelta(event, data []byte) error {
 	if reason := gjson.GetBytes(data, "delta.stop_reason").Str; reason != "" {
 		t.reason(reason, gjson.GetBytes(data, "delta.stop_sequence").Str)
 	}
-	usage := gjson.GetBytes(data, "usage")
-	t.usage(usage)
-	t.res.UsageSeen = t.res.UsageSeen || t.res.InputSeen && usage.Get("output_tokens").Exists()
+	t.total(gjson.GetBytes(data, "usage"))
 	return nil
+}
+
+// total takes usage that counts the whole output.
+func (t *Tap) total(u gjson.Result) {
+	t.usage(u)
+	t.res.UsageSeen = t.res.UsageSeen || t.res.InputSeen && u.Get("output_tokens").Type == gjson.Number
 }
 
 func (t *Tap) reason(reason, sequence string) {
@@ -237,6 +251,7 @@ func (t *Tap) stop(event, data []byte) error {
 		t.reason(t.early, "")
 		t.res.UsageSeen = t.res.InputSeen && t.res.OutputSeen
 	}
+	t.total(gjson.GetBytes(data, "usage")) // where gateways have put it
 	if !t.res.UsageSeen {
 		t.bedrock(data)
 	}

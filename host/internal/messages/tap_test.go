@@ -345,8 +345,8 @@ func TestTapUsageIsCountedAgain(t *testing.T) {
 	}
 }
 
-// TestTapBedrocksLastEvent are streams whose message_delta counts nothing, which Bedrock makes up for in the last event.
-func TestTapBedrocksLastEvent(t *testing.T) {
+// TestTapCountsInTheLastEvent are streams whose message_delta counts nothing, which the last event makes up for.
+func TestTapCountsInTheLastEvent(t *testing.T) {
 	const zero = `{"type":"message_start","message":{"id":"m","content":[],"usage":{"input_tokens":0,"output_tokens":0}}}`
 	const end = `{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null}}`
 	const metrics = `{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":9,"outputTokenCount":6,"cacheReadInputTokenCount":4,"cacheWriteInputTokenCount":2,"invocationLatency":1}}`
@@ -359,6 +359,7 @@ func TestTapBedrocksLastEvent(t *testing.T) {
 		{"a guardrail that did not", zero, `{"type":"message_stop","amazon-bedrock-guardrailAction":"NONE"}`, Usage{Output: 2}, true},
 		{"metrics", zero, metrics, Usage{Input: 9, Output: 6, CacheRead: 4, CacheWrite: 2}, false},
 		{"metrics behind a count", tapStart, metrics, Usage{Input: 12, Output: 6, CacheRead: 5, CacheWrite: 10, CacheWrite1h: 20}, false},
+		{"usage, as gateways put it", zero, `{"type":"message_stop","usage":{"input_tokens":3,"output_tokens":4}}`, Usage{Input: 3, Output: 4}, false},
 		{"nothing", zero, tapStop, Usage{Output: 2}, true},
 	} {
 		tap := NewTap()
