@@ -76,17 +76,21 @@ func (a *Answer) event(payload []byte) (framing.Frame, error) {
 // exception is the failure that AWS reports in the midst of a stream, by the exception's name.
 func (a *Answer) exception(f framing.Frame) *Failure {
 	word := vendorError{Kind: abi.ErrAPI, Message: gjson.GetBytes(f.Data, "message").String()}
-	switch string(f.Event) {
-	case "throttlingException":
+	switch strings.ToLower(string(f.Event)) { // in a frame of type "error" they begin in upper case
+	case "throttlingexception":
 		word.Kind = abi.ErrRateLimit
-	case "validationException":
+	case "validationexception":
 		word.Kind = abi.ErrInvalidRequest
-	case "accessDeniedException":
+	case "accessdeniedexception":
 		word.Kind = abi.ErrPermission
-	case "modelTimeoutException":
+	case "modeltimeoutexception":
 		word.Kind = abi.ErrTimeout
-	case "serviceUnavailableException", "modelNotReadyException":
+	case "serviceunavailableexception", "modelnotreadyexception":
 		word.Kind = abi.ErrOverloaded
+	case "modelstreamerrorexception":
+		if status := gjson.GetBytes(f.Data, "originalStatusCode"); status.Int() >= 400 { // the model's own
+			word.Kind = kindOf(int(status.Int()))
+		}
 	}
 	if word.Message == "" {
 		word.Message = string(f.Event)
