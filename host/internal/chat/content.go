@@ -40,7 +40,7 @@ func (t *translation) part(param string, p jscan.Value) {
 	switch kind := p.Get("type").String(); kind {
 	case "text", "refusal":
 		text := p.Get(kind)
-		if text.Kind() != jscan.String {
+		if text.Kind() != jscan.String && !text.IsNull() {
 			t.fail(param+"."+kind, "expected a string")
 		}
 		t.text(text, p)

@@ -269,9 +269,9 @@ func (t *translation) result(param, id string, m jscan.Value) {
 		t.b = append(t.b, `,"content":[`...)
 		t.parts(param+".content", content)
 		t.b = append(t.b, ']')
-	default:
+	default: // of those who send the JSON itself instead of its text
 		if !content.IsNull() {
-			t.fail(param+".content", "expected a string or an array of parts")
+			t.b = jwrite.AppendString(append(t.b, `,"content":`...), []byte(content))
 		}
 	}
 	t.cache(m)
