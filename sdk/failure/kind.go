@@ -154,6 +154,7 @@ var phrases = []phrase{
 		"unrecognized request argument", "unknown field", "requires --jinja", "not enabled for this model", "is not enabled for models/",
 		"unsupported mime type", "too many states for serving", "maximum allowed nesting depth",
 		"no endpoints found that support", "not available for this model", "invalid beta flag", "for the `anthropic-beta` header",
+		"is deprecated for this model", "be specified for this model",
 	}},
 	{[]string{abi.ErrInvalidRequest}, abi.ErrNotFound, []string{
 		"is not a valid model", "model does not exist", "supported api model names", "model not found", "unknown model",

@@ -90,7 +90,7 @@ func (e *editor) run(s EditSpec) {
 	stripped := e.strip(s.StripThinking)
 	e.thinking(s, limit, stripped)
 	if s.Foreign {
-		e.mend(stripped)
+		e.mend(stripped, s.Thinking)
 	}
 	e.cutTop()
 }

@@ -1,16 +1,24 @@
 package messages
 
-import "github.com/tidwall/gjson"
+import (
+	"bytes"
+
+	"github.com/tidwall/gjson"
+)
 
 // mend changes what Anthropic's API refuses in a body that was not written for it. stripped says that thinking blocks
-// were taken out of the last assistant turn.
-func (e *editor) mend(stripped bool) {
+// were taken out of the last assistant turn, form is what the serving model takes.
+func (e *editor) mend(stripped bool, form ThinkingForm) {
 	e.format()
 	if e.thinks() && (e.forced() || e.r.EndsInToolResult && (stripped || !e.lastTurnThought())) {
 		e.noThinking()
 	}
+	if form == AdaptiveOnly && e.thinks() {
+		e.effort()
+	}
 	hot := e.r.Raw("temperature")
-	if e.thinks() { // it then wants all of these as they are by default
+	// A model that thinks wants all of these as they are by default, and one that only thinks as it likes always does.
+	if e.thinks() || form == AdaptiveOnly {
 		for _, name := range []string{"temperature", "top_p", "top_k"} {
 			e.remove(name)
 		}
@@ -34,6 +42,39 @@ func (e *editor) format() {
 		e.set("output_config", []byte(`{"format":{"type":"json_schema","schema":`+format.Get("schema").Raw+`}}`), Set)
 	}
 }
+
+// effort says how hard a model shall think that takes no budget, where the budget that was asked for is less than it would
+// take by itself.
+func (e *editor) effort() {
+	word := ""
+	switch budget := e.r.Thinking.BudgetTokens; {
+	case e.r.Thinking.Type != ThinkingEnabled:
+		return
+	case budget <= lowBudget:
+		word = "low"
+	case budget <= defaultBudget:
+		word = "medium"
+	default:
+		return
+	}
+	config := e.r.Raw("output_config")
+	if c, changed := e.find("output_config"); changed {
+		config = c.value
+	}
+	if gjson.GetBytes(config, "effort").Exists() {
+		return
+	}
+	value := append([]byte(`{"effort":`), quote(word)...)
+	if inner := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(config), []byte("{"))); len(inner) > 1 {
+		value = append(append(value, ','), inner...)
+	} else {
+		value = append(value, '}')
+	}
+	e.set("output_config", value, Set)
+}
+
+// lowBudget is the most that a caller asks for who wants little thinking.
+const lowBudget = 2048
 
 // thinks says whether the body asks for thinking, as it is after the changes so far.
 func (e *editor) thinks() bool {
