@@ -96,7 +96,7 @@ func (l *verbatim) take(p *provider.Piece) ([]byte, error) {
 		if l.stream {
 			return nil, notAsked(p.Raw)
 		}
-		l.doc = append([]byte(nil), p.Raw...)
+		l.doc = append([]byte(nil), bytes.TrimPrefix(p.Raw, bom)...)
 		return nil, l.tap.Document(l.doc)
 	}
 	if !l.stream {
@@ -104,6 +104,9 @@ func (l *verbatim) take(p *provider.Piece) ([]byte, error) {
 	}
 	return l.frames(p)
 }
+
+// bom is a byte order mark, which clients take for part of a name, or for no JSON.
+var bom = []byte("\xef\xbb\xbf")
 
 // notAsked is the error of a document in a stream's place: the vendor's own, where that is what it is.
 func notAsked(doc []byte) error {
@@ -145,6 +148,9 @@ func (l *verbatim) frames(p *provider.Piece) ([]byte, error) {
 		}
 		if !opened && l.tap.Started() {
 			opened, from = true, offset(p, i)
+			if bytes.HasPrefix(p.Raw[from:], bom) {
+				from += len(bom)
+			}
 		}
 	}
 	out := opening(p, opened, from, to)

@@ -34,6 +34,7 @@ func TestVerbatimStream(t *testing.T) {
 		tried  string // "v1" unless it falls over
 	}{
 		{name: "OK", pieces: []string{whole}, want: whole, status: "succeeded"},
+		{name: "ByteOrderMark", pieces: []string{"\xef\xbb\xbf" + whole}, want: whole, status: "succeeded"},
 		{name: "InPieces", pieces: []string{evStart[:20], evStart[20:] + evBlock[:9], evBlock[9:], evDelta + evClose, evStop, evLast}, want: whole, status: "succeeded"},
 		{name: "NothingBeforeTheStart", pieces: []string{": hello\n\n", evPing, evPing + evStart + evBlock, evDelta, evPing, evClose + evStop + evLast},
 			want: evStart + evBlock + evDelta + evPing + evClose + evStop + evLast, status: "succeeded"},
@@ -103,6 +104,7 @@ func TestWholeAnswer(t *testing.T) {
 		tried string
 	}{
 		{"OK", answer(200, wholeAnswer), "v1"},
+		{"ByteOrderMark", answer(200, "\xef\xbb\xbf"+wholeAnswer), "v1"},
 		{"Empty", answer(200, ""), "v1 v2"},
 		{"Cut", answer(200, wholeAnswer[:80]), "v1 v2"},
 		{"NoContent", answer(200, `{"type":"message","content":[],"usage":{}}`), "v1 v2"},
