@@ -125,6 +125,9 @@ func (r *reading) chat(rec *sdktest.Recording, chunks []gjson.Result) {
 		}
 		r.chatUsage(c)
 		choice := c.Get("choices.0")
+		if choice.Get("index").Int() != 0 {
+			continue // another answer
+		}
 		r.finished = r.finished || choice.Get("finish_reason").Str != ""
 		d := choice.Get("delta")
 		if !d.Exists() {

@@ -8,6 +8,7 @@ type chunk struct {
 	choices   jscan.Kind
 	hasChoice bool
 	choice    choice
+	more      []jscan.Value // the choices behind the first
 }
 
 // Keys are listed in OpenAI's order, with those that don't matter, so that each is found where it is expected. Any other
@@ -33,6 +34,7 @@ const (
 type choice struct {
 	outer [len(choiceKeys)]jscan.Value // but delta and message
 	inner [len(deltaKeys)]jscan.Value
+	delta bool // inner is a delta's
 }
 
 var choiceKeys = [...]string{"index", "delta", "message", "logprobs", "finish_reason", "stop_reason", "matched_stop", "error"}
@@ -84,16 +86,16 @@ func (c *chunk) read(data []byte) error {
 	}
 }
 
-// readChoices reads the first choice; n is never asked for.
+// readChoices reads the first choice, and keeps what stands behind it, which is there at Copilot only: n is never asked for.
 func (c *chunk) readChoices(r *jscan.Reader) {
-	c.choices, c.hasChoice, c.choice = r.Kind(), false, choice{}
+	c.choices, c.hasChoice, c.choice, c.more = r.Kind(), false, choice{}, nil
 	if !r.Array() {
 		r.Value()
 		return
 	}
 	for r.Item() {
 		if c.hasChoice {
-			r.Value()
+			c.more = append(c.more, r.Value())
 			continue
 		}
 		c.hasChoice = true
@@ -106,16 +108,16 @@ func (c *choice) read(r *jscan.Reader) {
 		r.Value()
 		return
 	}
-	likely, delta := 0, false
+	likely := 0
 	for {
 		n, more := r.Field(choiceKeys[:], likely)
 		switch {
 		case !more:
 			return
 		case n == choiceDelta && r.Kind() == jscan.Object:
-			delta = true
+			c.delta = true
 			r.Pick(c.inner[:], deltaKeys[:]...)
-		case n == choiceMessage && !delta: // Perplexity repeats the whole message beside each delta
+		case n == choiceMessage && !c.delta: // Perplexity repeats the whole message beside each delta
 			r.Pick(c.inner[:], deltaKeys[:]...)
 		case n < 0:
 			r.Value()

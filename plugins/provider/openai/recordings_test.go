@@ -194,6 +194,9 @@ func (r *reading) chunk(doc dict) {
 		return
 	}
 	choice := choices[0].(dict)
+	if n, _ := choice["index"].(float64); n != 0 {
+		return // another answer
+	}
 	if f, _ := choice["finish_reason"].(string); f != "" {
 		r.finish = f
 	}

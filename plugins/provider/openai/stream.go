@@ -99,7 +99,7 @@ func (s *stream) chunk(f sdk.Frame, out *sdk.Events) {
 	s.start(&c, out)
 	switch {
 	case c.hasChoice:
-		s.choice(&c.choice, out)
+		s.choices(&c, out)
 	case usage == nil && c.choices == jscan.Absent:
 		out.Skipped(1)
 	}
@@ -122,8 +122,27 @@ func (s *stream) start(c *chunk, out *sdk.Events) {
 	out.MessageStart(s.id, c.field[chunkModel].String())
 }
 
-// choice reads choices[0]; n is never asked for. Reasoning goes first: in a whole message it stands behind the content.
+// choices reads the choices of a chunk.
+func (s *stream) choices(c *chunk, out *sdk.Events) {
+	s.choice(&c.choice, out)
+	for _, v := range c.more {
+		if s.done {
+			return
+		}
+		var next choice
+		r := jscan.NewReader(v)
+		next.read(&r)
+		s.choice(&next, out)
+	}
+}
+
+// choice reads a choice. All of index 0 are one answer, in pieces at Copilot, which says no index then; one of another
+// index is another answer, and n is never asked for. Reasoning goes first: in a whole message it stands behind the content.
 func (s *stream) choice(c *choice, out *sdk.Events) {
+	if c.outer[choiceIndex].IntOr(0) != 0 {
+		out.Skipped(1)
+		return
+	}
 	if r := c.reasoning(); r != nil {
 		s.thinking(r, out)
 	}
