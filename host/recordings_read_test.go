@@ -130,7 +130,7 @@ func (r *reading) chat(rec *sdktest.Recording, chunks []gjson.Result) {
 		}
 		r.finished = r.finished || choice.Get("finish_reason").Str != ""
 		d := choice.Get("delta")
-		if !d.Exists() {
+		if !d.Exists() && r.text == "" { // behind the deltas it is the whole again
 			d = choice.Get("message")
 		}
 		r.chatText(d)

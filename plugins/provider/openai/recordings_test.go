@@ -201,7 +201,7 @@ func (r *reading) chunk(doc dict) {
 		r.finish = f
 	}
 	delta, _ := choice["delta"].(dict)
-	if delta == nil {
+	if delta == nil && r.text == "" { // behind the deltas it is the whole again
 		delta, _ = choice["message"].(dict)
 	}
 	r.delta(delta)

@@ -16,7 +16,9 @@ type stream struct {
 	id      string    // the vendor's, of the message
 	started bool
 	done    bool // Stop or Error went out
-	last    run  // the kind of block that text goes on with
+	deltas  bool // a delta came
+	said    [runThinking + 1]bool
+	last    run // the kind of block that text goes on with
 	block   uint16
 	next    uint16 // the next free block
 	calls   []*call
@@ -106,8 +108,8 @@ func (s *stream) chunk(f sdk.Frame, out *sdk.Events) {
 	if s.done {
 		return
 	}
-	if f.Document || s.finish.seen && s.counted && usage != nil {
-		s.stop(out)
+	if f.Document || s.finish.seen && s.counted && usage != nil && !c.hasChoice {
+		s.stop(out) // the last that this protocol has before [DONE], which some leave out
 	}
 }
 
@@ -143,6 +145,11 @@ func (s *stream) choice(c *choice, out *sdk.Events) {
 		out.Skipped(1)
 		return
 	}
+	if c.delta {
+		s.deltas = true
+	} else if s.deltas {
+		s.dropSaid(c)
+	}
 	if r := c.reasoning(); r != nil {
 		s.thinking(r, out)
 	}
@@ -158,4 +165,17 @@ func (s *stream) choice(c *choice, out *sdk.Events) {
 		s.functionCall(f, out)
 	}
 	s.finishing(c, out)
+}
+
+// dropSaid takes from a message that comes behind deltas what those said already: MiniMax ends a stream with the whole.
+func (s *stream) dropSaid(c *choice) {
+	if s.said[runText] {
+		c.inner[deltaContent], c.inner[deltaRefusal] = nil, nil
+	}
+	if len(s.calls) > 0 {
+		c.inner[deltaToolCalls], c.inner[deltaFunctionCall] = nil, nil
+	}
+	if s.said[runThinking] {
+		clear(c.inner[deltaReasoning:])
+	}
 }

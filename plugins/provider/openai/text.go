@@ -83,7 +83,7 @@ func (s *stream) enter(r run, out *sdk.Events) {
 		return
 	}
 	s.leave(out)
-	s.last, s.block = r, s.take()
+	s.last, s.block, s.said[r] = r, s.take(), true
 }
 
 // leave closes the open block of text or thinking, if any.
