@@ -13,6 +13,7 @@ type call struct {
 	id      string
 	name    string
 	block   uint16
+	made    bool // the id is ours
 	begun   bool // its ToolStart went out
 	args    object
 	pending []byte // arguments that came before the name
@@ -51,24 +52,37 @@ func (s *stream) functionCall(v jscan.Value, out *sdk.Events) {
 	s.extend(c, "", name, args, out)
 }
 
-// find is the call that an element goes on with, nil for one that begins. The index decides, except where a vendor
-// gives every call the same one: then a new id with a name is a new call. Without an index the id decides, and without
-// either the last call goes on.
+// find is the call that an element goes on with, nil for one that begins. The index decides, and the id among calls to
+// which a vendor gives one index, or none. An element that fits neither goes on with the last call, unless it looks like
+// the start of another.
 func (s *stream) find(index int64, id, name string) *call {
+	var last *call
 	for i := len(s.calls) - 1; i >= 0; i-- {
 		c := s.calls[i]
 		switch {
 		case index != noIndex && c.index != index:
-		case index != noIndex:
-			if id != "" && name != "" && c.id != "" && id != c.id {
-				return nil
-			}
+		case id != "" && id == c.id:
 			return c
-		case id == c.id && id != "", id == "" && name == "":
-			return c
+		case last == nil:
+			last = c
 		}
 	}
-	return nil
+	if last != nil && last.isOver(index, id, name) {
+		return nil
+	}
+	return last
+}
+
+// isOver reports whether an element, whose id is no call's, begins another call instead of going on with c. One with a
+// name does when c has an id or a name other than its own, or is complete.
+func (c *call) isOver(index int64, id, name string) bool {
+	switch {
+	case name == "" || index == functionIndex:
+		return false
+	case id != "" && c.id != "" && !c.made:
+		return true
+	}
+	return c.args.state == complete || c.name != "" && c.name != name
 }
 
 func (s *stream) add(index int64, out *sdk.Events) *call {
@@ -104,7 +118,7 @@ func (s *stream) extend(c *call, id, name string, args jscan.Value, out *sdk.Eve
 func (s *stream) begin(c *call, out *sdk.Events) {
 	s.leave(out)
 	if c.id == "" {
-		c.id = s.madeID(c)
+		c.id, c.made = s.madeID(c), true
 	}
 	name := c.name
 	if full, ok := s.names[name]; ok {

@@ -158,7 +158,11 @@ func (s *stream) choice(c *choice, out *sdk.Events) {
 		s.finish.refused = true
 		s.text(r, out)
 	}
-	for call := range c.inner[deltaToolCalls].Items() {
+	calls := c.inner[deltaToolCalls]
+	if calls.Kind() == jscan.Object { // of text-generation-inference, one call a delta
+		s.toolCall(calls, out)
+	}
+	for call := range calls.Items() {
 		s.toolCall(call, out)
 	}
 	if f := c.inner[deltaFunctionCall]; f.Kind() == jscan.Object {
