@@ -162,11 +162,11 @@ func (r *reading) chat(rec *sdktest.Recording, chunks []gjson.Result) {
 
 // chatText reads content and reasoning. A string of reasoning is all of it; details beside one say the same again.
 func (r *reading) chatText(d gjson.Result) {
-	if s := cmp.Or(d.Get("reasoning_content").Str, d.Get("reasoning").Str); s != "" {
+	if s := cmp.Or(d.Get("reasoning_content").Str, d.Get("reasoning").Str, d.Get("reasoning_text").Str); s != "" {
 		r.thinking += s
 	} else {
 		for _, x := range d.Get("reasoning_details").Array() {
-			r.thinking += x.Get("text").Str
+			r.thinking += x.Get("text").Str + x.Get("summary").Str
 		}
 	}
 	if c := d.Get("content"); c.IsArray() {
@@ -188,10 +188,13 @@ func (r *reading) chatUsage(c gjson.Result) {
 		u = c.Get("x_groq.usage")
 	}
 	if !u.IsObject() {
+		u = c.Get("choices.0.usage")
+	}
+	if !u.IsObject() {
 		return
 	}
-	read := most(u, "prompt_tokens_details.cached_tokens", "cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
-	written := most(u, "prompt_tokens_details.cache_write_tokens", "cache_creation_input_tokens")
+	read := most(u, "prompt_tokens_details.cached_tokens", "prompt_token_details.cached_tokens", "cached_tokens", "num_cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+	written := most(u, "prompt_tokens_details.cache_write_tokens", "prompt_tokens_details.cache_creation_tokens", "prompt_tokens_details.cache_creation_input_tokens", "cache_creation_input_tokens")
 	thought := most(u, "completion_tokens_details.reasoning_tokens", "reasoning_tokens")
 	output := u.Get("completion_tokens").Int()
 	if beyond := u.Get("total_tokens").Int() - u.Get("prompt_tokens").Int() - output; beyond > 0 {

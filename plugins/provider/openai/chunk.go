@@ -37,7 +37,7 @@ type choice struct {
 	delta bool // inner is a delta's
 }
 
-var choiceKeys = [...]string{"index", "delta", "message", "logprobs", "finish_reason", "stop_reason", "matched_stop", "error"}
+var choiceKeys = [...]string{"index", "delta", "message", "logprobs", "finish_reason", "stop_reason", "matched_stop", "error", "usage"}
 
 const (
 	choiceIndex = iota
@@ -48,10 +48,11 @@ const (
 	choiceStop    // vLLM's
 	choiceMatched // SGLang's
 	choiceError   // OpenRouter's
+	choiceUsage   // Moonshot's
 )
 
 var deltaKeys = [...]string{"content", "refusal", "tool_calls", "function_call",
-	"reasoning_content", "reasoning", "thinking", "reasoning_details"}
+	"reasoning_content", "reasoning", "thinking", "reasoning_details", "reasoning_text"} // the last is Copilot's
 
 const (
 	deltaContent = iota
@@ -135,6 +136,9 @@ func (c *chunk) usage() jscan.Value {
 		return u
 	}
 	if u := c.field[chunkGroq].Get("usage"); !u.IsNull() {
+		return u
+	}
+	if u := c.choice.outer[choiceUsage]; !u.IsNull() {
 		return u
 	}
 	return nil

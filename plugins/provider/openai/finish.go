@@ -17,27 +17,40 @@ type finish struct {
 	sequence string
 }
 
-// reasons maps the words there are for a finish, OpenAI's and its copyists', to the canonical ones. errorFinish is not
-// one of abi's: it makes an error of the answer.
+// reasons maps the words there are for a finish, OpenAI's and its copyists', to the canonical ones. errorFinish and
+// failedFinish are none of abi's: the one makes an error of the answer, the other of an answer in which nothing was said.
 var reasons = map[string]string{
 	"stop": abi.FinishStop, "eos": abi.FinishStop, "end_turn": abi.FinishStop, "stop_sequence": abi.FinishStop,
-	"length": abi.FinishLength, "max_tokens": abi.FinishLength, "model_length": abi.FinishLength,
+	"length": abi.FinishLength, "max_tokens": abi.FinishLength, "model_length": abi.FinishLength, "max_length": abi.FinishLength,
 	"max_output_tokens": abi.FinishLength, "model_context_window_exceeded": abi.FinishLength,
 	"tool_calls": abi.FinishToolCalls, "tool_call": abi.FinishToolCalls, "tool_use": abi.FinishToolCalls,
 	"function_call":  abi.FinishToolCalls,
 	"content_filter": abi.FinishContentFilter, "safety": abi.FinishContentFilter, "sensitive": abi.FinishContentFilter,
 	"refusal": abi.FinishContentFilter, "guardrail": abi.FinishContentFilter,
+	"recitation": abi.FinishContentFilter, "blocklist": abi.FinishContentFilter, "prohibited_content": abi.FinishContentFilter,
+	"spii": abi.FinishContentFilter, "image_safety": abi.FinishContentFilter, // Gemini's own
+	"malformed_function_call": failedFinish, "unexpected_tool_call": failedFinish,
 	"error": errorFinish, "network_error": errorFinish, "insufficient_system_resource": errorFinish, "abort": errorFinish,
 }
 
-const errorFinish = "error"
+const (
+	errorFinish  = "error"
+	failedFinish = "failed"
+)
 
-func reasonOf(native string) string { return reasons[strings.ToLower(native)] }
+// reasonOf looks a word up. Google writes two, "content_filter: RECITATION", of which either may say it.
+func reasonOf(native string) string {
+	first, second, _ := strings.Cut(strings.ToLower(native), ": ")
+	if r := reasons[first]; r != "" {
+		return r
+	}
+	return reasons[second]
+}
 
 // finishing notes the finish reason of a choice, when it has one.
 func (s *stream) finishing(c *choice, out *sdk.Events) {
 	why := c.outer[choiceFinish]
-	if why.Kind() != jscan.String || len(why) == 2 {
+	if why.Kind() != jscan.String || len(why) == 2 || why.Equal("null") {
 		return
 	}
 	s.finish.seen = true
@@ -47,14 +60,15 @@ func (s *stream) finishing(c *choice, out *sdk.Events) {
 			s.finish.sequence = v.String()
 		}
 	}
-	if reasonOf(s.finish.native) == errorFinish {
+	r := reasonOf(s.finish.native)
+	if r == errorFinish || r == failedFinish && !s.said[runText] && len(s.calls) == 0 {
 		s.flush(out)
-		s.fail(failedFinish(c.outer[choiceError], s.finish.native), out)
+		s.fail(failureOf(c.outer[choiceError], s.finish.native), out)
 	}
 }
 
-// failedFinish is the error of a finish that is one. OpenRouter puts an error object beside it.
-func failedFinish(v jscan.Value, native string) failure.Failure {
+// failureOf is the error of a finish that is one. OpenRouter puts an error object beside it.
+func failureOf(v jscan.Value, native string) failure.Failure {
 	if v.Kind() == jscan.Object {
 		wrapped := append(append([]byte(`{"error":`), v...), '}')
 		if f, ok := failure.Find(jscan.Value(wrapped)); ok {

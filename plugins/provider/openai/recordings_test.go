@@ -245,7 +245,7 @@ func (r *reading) delta(delta dict) {
 
 // reason reads the reasoning. A string is all of it; details beside one say the same again.
 func (r *reading) reason(delta dict) {
-	for _, key := range []string{"reasoning_content", "reasoning"} {
+	for _, key := range []string{"reasoning_content", "reasoning", "reasoning_text"} {
 		if s, _ := delta[key].(string); s != "" {
 			r.thinking += s
 			return
@@ -253,8 +253,10 @@ func (r *reading) reason(delta dict) {
 	}
 	details, _ := delta["reasoning_details"].([]any)
 	for _, d := range details {
-		s, _ := d.(dict)["text"].(string)
-		r.thinking += s
+		for _, key := range []string{"text", "summary"} {
+			s, _ := d.(dict)[key].(string)
+			r.thinking += s
+		}
 	}
 }
 
@@ -278,6 +280,9 @@ func (r *reading) count(doc dict) {
 	if x, ok := doc["x_groq"].(dict); ok && u == nil {
 		u, _ = x["usage"].(dict)
 	}
+	if list, _ := doc["choices"].([]any); u == nil && len(list) > 0 {
+		u, _ = list[0].(dict)["usage"].(dict)
+	}
 	if u == nil {
 		return
 	}
@@ -296,8 +301,8 @@ func (r *reading) count(doc dict) {
 		}
 		return m
 	}
-	read := most(num("prompt_tokens_details", "cached_tokens"), num("cached_tokens"), num("prompt_cache_hit_tokens"), num("cache_read_input_tokens"))
-	written := most(num("prompt_tokens_details", "cache_write_tokens"), num("cache_creation_input_tokens"))
+	read := most(num("prompt_tokens_details", "cached_tokens"), num("prompt_token_details", "cached_tokens"), num("cached_tokens"), num("num_cached_tokens"), num("prompt_cache_hit_tokens"), num("cache_read_input_tokens"))
+	written := most(num("prompt_tokens_details", "cache_write_tokens"), num("prompt_tokens_details", "cache_creation_tokens"), num("prompt_tokens_details", "cache_creation_input_tokens"), num("cache_creation_input_tokens"))
 	thought := most(num("completion_tokens_details", "reasoning_tokens"), num("reasoning_tokens"))
 	output := num("completion_tokens")
 	if beyond := num("total_tokens") - num("prompt_tokens") - output; beyond > 0 {

@@ -154,10 +154,7 @@ func (s *stream) choice(c *choice, out *sdk.Events) {
 		s.thinking(r, out)
 	}
 	s.content(c.inner[deltaContent], out)
-	if r := c.inner[deltaRefusal]; r.Kind() == jscan.String && len(r) > 2 {
-		s.finish.refused = true
-		s.text(r, out)
-	}
+	s.refusal(c.inner[deltaRefusal], out)
 	calls := c.inner[deltaToolCalls]
 	if calls.Kind() == jscan.Object { // of text-generation-inference, one call a delta
 		s.toolCall(calls, out)

@@ -39,7 +39,7 @@ func (s *stream) thinking(v jscan.Value, out *sdk.Events) {
 	}
 }
 
-// content reads a delta's content: a string, or Mistral's list of parts.
+// content reads a delta's content: a string, or the list of parts that Mistral and Databricks have.
 func (s *stream) content(v jscan.Value, out *sdk.Events) {
 	switch v.Kind() {
 	case jscan.String:
@@ -52,15 +52,26 @@ func (s *stream) content(v jscan.Value, out *sdk.Events) {
 }
 
 func (s *stream) part(v jscan.Value, out *sdk.Events) {
-	switch kind := v.Get("type"); {
+	kind, text := v.Get("type"), v.Get("text")
+	switch {
 	case v.Kind() == jscan.String:
 		s.text(v, out)
-	case kind.Equal("text"), kind.Equal("output_text"):
-		s.text(v.Get("text"), out)
-	case kind.Equal("thinking"):
-		s.thinking(v.Get("thinking"), out)
+	case kind.Equal("thinking"), kind.Equal("reasoning"):
+		s.thinking(v, out)
+	case kind.Equal("refusal"):
+		s.refusal(v.Get("refusal"), out)
+	case text.Kind() == jscan.String:
+		s.text(text, out)
 	default:
 		out.Skipped(1)
+	}
+}
+
+// refusal reads the words of a refusal: text, but of an answer that is none.
+func (s *stream) refusal(v jscan.Value, out *sdk.Events) {
+	if v.Kind() == jscan.String && len(v) > 2 {
+		s.finish.refused = true
+		s.text(v, out)
 	}
 }
 

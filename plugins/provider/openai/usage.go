@@ -30,14 +30,16 @@ func readUsage(v jscan.Value) (u sdk.Usage, ok bool) {
 			completion, ok = n, ok || whole
 		case "total_tokens":
 			total = n
-		case "prompt_tokens_details":
+		case "prompt_tokens_details", "prompt_token_details":
 			u.CacheRead = max(u.CacheRead, f.Get("cached_tokens").IntOr(0))
-			u.CacheWrite = max(u.CacheWrite, f.Get("cache_write_tokens").IntOr(0))
+			for _, written := range [...]string{"cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens"} {
+				u.CacheWrite = max(u.CacheWrite, f.Get(written).IntOr(0))
+			}
 		case "completion_tokens_details":
 			u.Reasoning = max(u.Reasoning, f.Get("reasoning_tokens").IntOr(0))
 		case "reasoning_tokens":
 			u.Reasoning = max(u.Reasoning, n)
-		case "cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens":
+		case "cached_tokens", "num_cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens":
 			u.CacheRead = max(u.CacheRead, n)
 		case "cache_creation_input_tokens":
 			u.CacheWrite = max(u.CacheWrite, n)
