@@ -135,6 +135,10 @@ func TestSSE(t *testing.T) {
 		{"an empty body", "", nil},
 		{"an error without a field name, as Google's", "data: 1\r\n\r\n{\r\n  \"error\": {}\r\n}\r\n", []string{
 			`"" "1" raw "data: 1\r\n\r\n"`, `"" "{\r\n  \"error\": {}\r\n}" raw "{\r\n  \"error\": {}\r\n}\r\n" unterminated`}},
+		{"an error as a field, as llama.cpp's", "data: 1\n\nerror: {\"code\":400}\n\ndata: [DONE]\n\n", []string{
+			`"" "1" raw "data: 1\n\n"`, `"error" "{\"code\":400}" raw "error: {\"code\":400}\n\n"`, `"" "[DONE]" raw "data: [DONE]\n\n"`}},
+		{"an error behind a byte order mark", "\xef\xbb\xbferror: {}", []string{`"error" "{}" raw "\ufefferror: {}" unterminated`}},
+		{"another field called error", "error: 7\ndata: 1\n\n", []string{`"" "1" raw "error: 7\ndata: 1\n\n"`}},
 		{"a line that begins with a brace before data", "{\ndata: 1\n\n", []string{`"" "1" raw "{\ndata: 1\n\n"`}},
 	}
 	for _, tt := range tests {

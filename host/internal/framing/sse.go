@@ -5,7 +5,8 @@ import "bytes"
 // An sse framer follows the event stream format of the HTML standard, section 9.2: lines end in LF, CR or CRLF, a blank
 // line ends an event, and a byte order mark may come first. Unlike a browser it hands over a last event whose blank line
 // is missing, because vendors leave it out. And it hands over an object that stands in the stream as it is, without a field
-// name: that is how Google's front ends report an error once the stream has begun.
+// name: that is how Google's front ends report an error once the stream has begun. llama.cpp, until late in 2025, did so in a
+// field called error; an object in one is an event of that name.
 //
 // The offsets are relative to the start of the unfinished event.
 type sse struct {
@@ -156,6 +157,7 @@ func (s *sse) field(line []byte, at int) (blank bool) {
 			return true
 		}
 	}
+	from := at
 	name, value := line, line[len(line):]
 	if i := bytes.IndexByte(line, ':'); i >= 0 {
 		name, value = line[:i], line[i+1:]
@@ -172,6 +174,11 @@ func (s *sse) field(line []byte, at int) (blank bool) {
 		s.addData(span{at, at + len(value)})
 	case "event":
 		s.event = span{at, at + len(value)}
+	case "error":
+		if bytes.HasPrefix(value, []byte{'{'}) {
+			s.event = span{from, from + len(name)}
+			s.addData(span{at, at + len(value)})
+		}
 	}
 	return false
 }
