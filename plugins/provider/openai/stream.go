@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/failure"
@@ -76,10 +78,19 @@ func (s *stream) fail(f failure.Failure, out *sdk.Events) {
 	f.Emit(out)
 }
 
-// chunk reads one element. What is no JSON is an error when it is all there is, and skipped when it is one of many.
+// chunk reads one element. What is no JSON is an error when it is all there is, and skipped when it is one of many, unless
+// its lines are elements: of a server that leaves the blank lines between its events out.
 func (s *stream) chunk(f sdk.Frame, out *sdk.Events) {
 	var c chunk
 	if err := c.read(f.Data); err != nil {
+		if lines := bytes.Split(f.Data, []byte{'\n'}); !f.Document && len(lines) > 1 {
+			for _, line := range lines {
+				if line = bytes.TrimSpace(line); len(line) > 0 {
+					s.Frame(sdk.Frame{Event: f.Event, Data: line}, out)
+				}
+			}
+			return
+		}
 		if f.Document {
 			s.fail(failure.Failure{Kind: abi.ErrAPI, Message: "the vendor's answer is no JSON: " + err.Error()}, out)
 			return
