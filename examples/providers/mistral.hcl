@@ -10,6 +10,7 @@ provider "mistral" {
     stream_options   = false  # it refuses fields it does not know, and reports usage in streams unasked
     user_field       = ""
     tool_ids         = "nine" # letters and digits
+    strict_order     = true
     reasoning        = "none"
   }
 }

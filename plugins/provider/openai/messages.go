@@ -75,8 +75,15 @@ func (t *translation) dropCacheControl(v jscan.Value) {
 	}
 }
 
+// bridge is what the assistant says to a tool's result before the user goes on, for a vendor that insists on it.
+const bridge = `,{"role":"assistant","content":"Done."}`
+
 // message opens a message; its fields and the closing brace follow.
 func (t *translation) message(role string) {
+	if t.opts.strictOrder && t.role == "tool" && role == "user" {
+		t.b = append(t.b, bridge...)
+	}
+	t.role = role
 	t.b = jwrite.AppendString(append(jwrite.AppendComma(t.b), `{"role":`...), role)
 }
 
@@ -103,6 +110,9 @@ func (t *translation) messages() {
 		}
 	}
 	t.turn(&turn)
+	if t.opts.strictOrder && t.role == "assistant" {
+		t.refuse(sdk.Unsupported("this vendor doesn't go on with an answer that the caller began"))
+	}
 }
 
 // turn writes a turn. Tool results come first, each a message of its own, since they must follow the calls at once.

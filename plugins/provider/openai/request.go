@@ -17,7 +17,8 @@ type translation struct {
 	out   *sdk.Request
 	b     []byte // the body's text since the last reference
 	names toolNames
-	err   error // the first refusal of something deep inside
+	role  string // of the message that was written last
+	err   error  // the first refusal of something deep inside
 }
 
 // fields are the top-level fields of the caller's request.

@@ -119,6 +119,30 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// TestStrictOrder: Mistral takes no user's message behind a tool's, which Claude Code has all the time, and none of the
+// assistant's at the end.
+func TestStrictOrder(t *testing.T) {
+	const called = `{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]}`
+	const sent = `{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"a","content":"1"}`
+	for name, tc := range map[string]struct{ in, want string }{
+		"text behind a result": {called + `,{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"1"},{"type":"text","text":"go on"}]}`,
+			sent + `,{"role":"assistant","content":"Done."},{"role":"user","content":"go on"}`},
+		"a result alone": {called + `,{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"1"}]}`, sent},
+		"an assistant's turn that is left out": {called + `,{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"1"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"hm"}]},{"role":"user","content":"b"}`,
+			sent + `,{"role":"assistant","content":"Done."},{"role":"user","content":"b"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := messagesOf(t, build(t, callWith(`"strict_order":true`), conversation(tc.in))); got != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+		})
+	}
+	got := build(t, callWith(`"strict_order":true`), conversation(`{"role":"user","content":"a"},{"role":"assistant","content":"b"}`))
+	if got.Refusal == nil || got.Refusal.Kind != abi.ErrFeatureUnsupported {
+		t.Errorf("the assistant last: got %+v", got.Refusal)
+	}
+}
+
 func TestSystem(t *testing.T) {
 	for name, tc := range map[string]struct{ system, settings, want string }{
 		"string": {`"be \"brief\""`, "", `{"role":"system","content":"be \"brief\""}`},

@@ -23,6 +23,8 @@ var settings = []sdk.Setting{
 	{Name: "thinking_history", Type: sdk.TypeString, Default: "",
 		Doc: "the field of an assistant message that takes earlier thinking, such as reasoning_content; empty leaves it out"},
 	{Name: "tool_ids", Type: sdk.TypeString, Default: "any", Doc: "ids of tool calls: any, or nine letters and digits, as Mistral insists"},
+	{Name: "strict_order", Type: sdk.TypeBool, Default: false,
+		Doc: "the vendor takes no user's message behind a tool's and no assistant's as the last, as Mistral"},
 	{Name: "max_stop", Type: sdk.TypeNumber, Default: 4, Doc: "how many stop sequences the vendor takes"},
 	{Name: "user_field", Type: sdk.TypeString, Default: "user", Doc: "the field that takes metadata.user_id; empty leaves it out"},
 	{Name: "leave_out", Type: sdk.TypeList, Default: []string{},
@@ -33,7 +35,7 @@ var settings = []sdk.Setting{
 type options struct {
 	path, query                                                       string
 	maxTokensField, systemRole, reasoning, thinkingHistory, userField string
-	streamOptions, documents, nineIDs                                 bool
+	streamOptions, documents, nineIDs, strictOrder                    bool
 	maxStop                                                           int
 	leaveOut                                                          []string
 }
@@ -48,6 +50,7 @@ func readOptions(c *sdk.Call) options {
 		query:           c.String("query"),
 		reasoning:       c.String("reasoning"),
 		streamOptions:   c.Bool("stream_options"),
+		strictOrder:     c.Bool("strict_order"),
 		systemRole:      c.String("system_role"),
 		thinkingHistory: c.String("thinking_history"),
 		nineIDs:         c.String("tool_ids") == "nine",
