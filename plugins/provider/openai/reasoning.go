@@ -17,6 +17,11 @@ func (t *translation) reasoning() {
 	mode := t.in.thinking.Get("type").String()
 	effort := t.in.outputConfig.Get("effort").String()
 	asked := mode == "enabled" || mode == "adaptive"
+	for key, v := range t.in.thinking.Fields() {
+		if k := string(key); k != "type" && k != "budget_tokens" && !v.IsNull() {
+			t.out.Dropped("thinking." + k)
+		}
+	}
 	if !t.call.Thinking || t.opts.reasoning == "none" {
 		if asked {
 			t.out.Dropped("thinking")
@@ -26,21 +31,29 @@ func (t *translation) reasoning() {
 		}
 		return
 	}
-	budget := t.in.thinking.Get("budget_tokens")
+	budget, said := t.in.thinking.Get("budget_tokens"), "output_config.effort"
 	switch {
 	case effort != "":
 		effort = knownEffort(effort)
 	case mode == "enabled":
-		effort = effortOf(budget)
+		effort, said = effortOf(budget), "thinking"
 	}
 	switch t.opts.reasoning {
 	case "effort":
-		if effort != "" && t.allowed("reasoning_effort", "thinking") {
+		if effort != "" && t.allowed("reasoning_effort", said) {
 			t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "reasoning_effort"), effort)
 		}
 	case "object":
-		t.reasoningObject(mode, effort, budget)
+		if !t.reasoningObject(mode, effort, budget) && said != "thinking" && effort != "" {
+			t.out.Dropped(said)
+		}
 	case "thinking":
+		if effort != "" && said != "thinking" {
+			t.out.Dropped(said)
+		}
+		if !budget.IsNull() {
+			t.out.Dropped("thinking.budget_tokens")
+		}
 		if asked {
 			t.b = append(jwrite.AppendKey(t.b, "thinking"), `{"type":"enabled"}`...)
 		} else if mode == "disabled" {
@@ -49,8 +62,8 @@ func (t *translation) reasoning() {
 	}
 }
 
-// reasoningObject is OpenRouter's: a budget or an effort, not both.
-func (t *translation) reasoningObject(mode, effort string, budget jscan.Value) {
+// reasoningObject is OpenRouter's: a budget or an effort, not both. It reports whether it said the effort.
+func (t *translation) reasoningObject(mode, effort string, budget jscan.Value) bool {
 	switch n, ok := budget.Int(); {
 	case mode == "disabled":
 		t.b = append(jwrite.AppendKey(t.b, "reasoning"), `{"enabled":false}`...)
@@ -60,9 +73,11 @@ func (t *translation) reasoningObject(mode, effort string, budget jscan.Value) {
 	case effort != "":
 		t.b = jwrite.AppendString(append(jwrite.AppendKey(t.b, "reasoning"), `{"effort":`...), effort)
 		t.b = append(t.b, '}')
+		return true
 	case mode == "adaptive":
 		t.b = append(jwrite.AppendKey(t.b, "reasoning"), `{"enabled":true}`...)
 	}
+	return false
 }
 
 func effortOf(budget jscan.Value) string {

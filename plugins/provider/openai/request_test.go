@@ -220,6 +220,33 @@ func TestDropped(t *testing.T) {
 	}
 }
 
+// TestDroppedReasoning: what a vendor's way of asking for thinking has no word for is listed.
+func TestDroppedReasoning(t *testing.T) {
+	for name, tc := range map[string]struct{ settings, body, want string }{
+		"an effort, by a switch":          {`"reasoning":"thinking"`, `{"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}}`, "output_config.effort"},
+		"a budget, by a switch":           {`"reasoning":"thinking"`, `{"thinking":{"type":"enabled","budget_tokens":1024}}`, "thinking.budget_tokens"},
+		"a switch, by a switch":           {`"reasoning":"thinking"`, `{"thinking":{"type":"adaptive"}}`, ""},
+		"an effort beside a budget":       {`"reasoning":"object"`, `{"thinking":{"type":"enabled","budget_tokens":1024},"output_config":{"effort":"low"}}`, "output_config.effort"},
+		"an effort without thinking":      {`"reasoning":"object"`, `{"thinking":{"type":"disabled"},"output_config":{"effort":"low"}}`, "output_config.effort"},
+		"an effort, as one":               {`"reasoning":"object"`, `{"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}}`, ""},
+		"an effort that is left out":      {`"leave_out":["reasoning_effort"]`, `{"output_config":{"effort":"low"}}`, "output_config.effort"},
+		"thinking that is left out":       {`"leave_out":["reasoning_effort"]`, `{"thinking":{"type":"enabled","budget_tokens":1024}}`, "thinking"},
+		"how thinking is to be shown":     {``, `{"thinking":{"type":"adaptive","display":"summarized"}}`, "thinking.display"},
+		"a choice among no tools":         {``, `{"tool_choice":{"type":"any"}}`, "tool_choice"},
+		"the usual choice among no tools": {``, `{"tool_choice":{"type":"auto"}}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := build(t, callWith(tc.settings), tc.body)
+			if got.Refusal != nil {
+				t.Fatalf("refused: %+v", got.Refusal)
+			}
+			if d := strings.Join(got.Dropped, " "); d != tc.want {
+				t.Errorf("got %q, want %q", d, tc.want)
+			}
+		})
+	}
+}
+
 // field is a top-level field of the request, as written, "" when it isn't there.
 func field(t *testing.T, r *sdktest.Result, name string) string {
 	t.Helper()
@@ -293,6 +320,25 @@ func TestReasoningModels(t *testing.T) {
 		got := build(t, `{"op":"chat","model":"`+model+`"}`, `{"messages":[],"temperature":0.2}`)
 		if left := field(t, got, "temperature") == ""; left != want || (len(got.Dropped) == 1) != want {
 			t.Errorf("%s: left out %v, dropped %v, want %v", model, left, got.Dropped, want)
+		}
+	}
+}
+
+// TestFieldsOfModels: fields that some of a vendor's models refuse and others take.
+func TestFieldsOfModels(t *testing.T) {
+	const body = `{"tools":[{"name":"f"}],"tool_choice":{"type":"auto","disable_parallel_tool_use":true},"thinking":{"type":"enabled","budget_tokens":1024}}`
+	for model, want := range map[string]string{
+		"gpt-4.1": "", "gpt-5-mini": "", "o4-mini": "tool_choice.disable_parallel_tool_use", "openai/o3": "tool_choice.disable_parallel_tool_use",
+		"grok-4.3": "", "grok-4": "", "grok-3-mini": "", "grok-4.20-multi-agent-0309": "",
+		"grok-4-fast-reasoning": "thinking", "grok-code-fast-1": "thinking", "grok-4.20-0309-reasoning": "thinking", "x-ai/grok-3": "thinking",
+	} {
+		got := build(t, `{"op":"chat","model":"`+model+`","thinking":true}`, body)
+		if d := strings.Join(got.Dropped, " "); d != want {
+			t.Errorf("%s: dropped %q, want %q", model, d, want)
+		}
+		parallel, effort := field(t, got, "parallel_tool_calls"), field(t, got, "reasoning_effort")
+		if (parallel == "") != strings.Contains(want, "parallel") || (effort == "") != (want == "thinking") {
+			t.Errorf("%s: parallel_tool_calls %s, reasoning_effort %s", model, parallel, effort)
 		}
 	}
 }

@@ -58,8 +58,9 @@ func readOptions(c *sdk.Call) options {
 	}
 }
 
-// leavesOut reports whether the vendor refuses a field. OpenAI's own reasoning models refuse those that steer sampling,
-// and an operator can't say that for a whole provider.
+// leavesOut reports whether the vendor refuses a field. OpenAI's own reasoning models refuse those that steer sampling, the
+// older of them to be told of parallel calls, and most of Grok's the measure of their thinking: an operator can't say that for
+// a whole provider.
 func (o *options) leavesOut(field, model string) bool {
 	if slices.Contains(o.leaveOut, field) {
 		return true
@@ -67,17 +68,34 @@ func (o *options) leavesOut(field, model string) bool {
 	switch field {
 	case "temperature", "top_p", "stop":
 		return isReasoningModel(model)
+	case "parallel_tool_calls":
+		return isOModel(bare(model))
+	case "reasoning_effort":
+		return isFixedGrok(bare(model))
 	}
 	return false
 }
 
+// bare is a model's name without its maker's.
+func bare(model string) string { return model[strings.LastIndexByte(model, '/')+1:] }
+
 // isReasoningModel knows OpenAI's names: o1, o3-mini, gpt-5, openai/gpt-5-nano-2025-08-07, but not gpt-5-chat-latest.
 func isReasoningModel(model string) bool {
-	if i := strings.LastIndexByte(model, '/'); i >= 0 {
-		model = model[i+1:]
-	}
+	model = bare(model)
 	if strings.HasPrefix(model, "gpt-5") {
 		return !strings.HasPrefix(model, "gpt-5-chat")
 	}
+	return isOModel(model)
+}
+
+func isOModel(model string) bool {
 	return len(model) >= 2 && model[0] == 'o' && model[1] >= '1' && model[1] <= '9' && (len(model) == 2 || model[2] == '-')
+}
+
+// fixedGroks begin the names of xAI's models that think as much as they do, or not at all, and refuse to be told how much.
+var fixedGroks = []string{"grok-2", "grok-3", "grok-4-", "grok-4.20-0", "grok-code", "grok-build", "grok-composer"}
+
+func isFixedGrok(model string) bool {
+	return !strings.HasPrefix(model, "grok-3-mini") &&
+		slices.ContainsFunc(fixedGroks, func(prefix string) bool { return strings.HasPrefix(model, prefix) })
 }

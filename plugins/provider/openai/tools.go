@@ -21,6 +21,9 @@ func (t *translation) tools() {
 		t.tool(tool)
 	}
 	if n == 0 {
+		if kind := t.in.toolChoice.Get("type").String(); kind == "any" || kind == "tool" {
+			t.out.Dropped("tool_choice")
+		}
 		return
 	}
 	t.b = append(t.b, ']')
