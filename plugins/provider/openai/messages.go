@@ -124,6 +124,9 @@ func (t *translation) turn(n *turn) {
 		t.assistant(n)
 		return
 	}
+	if len(n.calls) > 0 || len(n.thinking) > 0 {
+		t.refuse(sdk.Invalid("what only an assistant says, a tool's call or thinking, in a message of role " + n.role))
+	}
 	for _, r := range n.results {
 		t.result(n, r)
 	}
@@ -136,6 +139,9 @@ func (t *translation) turn(n *turn) {
 
 // assistant writes an assistant's turn. One that held nothing but what had to go is left out.
 func (t *translation) assistant(n *turn) {
+	if len(n.results) > 0 {
+		t.refuse(sdk.Invalid("a tool's result in a message of role assistant"))
+	}
 	if len(n.parts) == 0 && len(n.calls) == 0 {
 		return
 	}
@@ -218,7 +224,7 @@ func (t *translation) result(n *turn, r result) {
 			first = false
 			t.appendText(p)
 		default:
-			p.note = "From the result of tool call " + id + ":"
+			p.note = strings.TrimSuffix("From the result of tool call "+id+":\n"+p.note, "\n")
 			n.parts = append(n.parts, p)
 			moved++
 		}

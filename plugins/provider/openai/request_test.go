@@ -170,16 +170,18 @@ func TestSystem(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	user := func(block string) string { return conversation(`{"role":"user","content":[` + block + `]}`) }
 	for name, tc := range map[string]struct{ body, kind, says string }{
-		"pdf":               {user(`{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"AA"}}`), abi.ErrFeatureUnsupported, "documents"},
-		"pdf in a result":   {user(`{"type":"tool_result","tool_use_id":"a","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"AA"}}]}`), abi.ErrFeatureUnsupported, "documents"},
-		"file id":           {user(`{"type":"image","source":{"type":"file","file_id":"f"}}`), abi.ErrFeatureUnsupported, "image by file"},
-		"image without url": {user(`{"type":"image","source":{"type":"url"}}`), abi.ErrInvalidRequest, "no url"},
-		"document url":      {user(`{"type":"document","source":{"type":"url","url":"https://x"}}`), abi.ErrFeatureUnsupported, "document by url"},
-		"unknown block":     {user(`{"type":"hologram"}`), abi.ErrFeatureUnsupported, "hologram"},
-		"server tool":       {`{"messages":[],"tools":[{"type":"web_search_20250305","name":"web_search"}]}`, abi.ErrFeatureUnsupported, "web_search_20250305"},
-		"trained tool":      {`{"messages":[],"tools":[{"type":"bash_20250124","name":"bash"}]}`, abi.ErrFeatureUnsupported, "bash_20250124"},
-		"image in system":   {`{"messages":[],"system":[{"type":"image"}]}`, abi.ErrFeatureUnsupported, "image in system"},
-		"no JSON":           {`{"messages":`, abi.ErrInvalidRequest, "JSON"},
+		"pdf":                       {user(`{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"AA"}}`), abi.ErrFeatureUnsupported, "documents"},
+		"pdf in a result":           {user(`{"type":"tool_result","tool_use_id":"a","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"AA"}}]}`), abi.ErrFeatureUnsupported, "documents"},
+		"file id":                   {user(`{"type":"image","source":{"type":"file","file_id":"f"}}`), abi.ErrFeatureUnsupported, "image by file"},
+		"image without url":         {user(`{"type":"image","source":{"type":"url"}}`), abi.ErrInvalidRequest, "no url"},
+		"document url":              {user(`{"type":"document","source":{"type":"url","url":"https://x"}}`), abi.ErrFeatureUnsupported, "document by url"},
+		"a call by the user":        {user(`{"type":"tool_use","id":"a","name":"f","input":{}}`), abi.ErrInvalidRequest, "role user"},
+		"a result by the assistant": {conversation(`{"role":"assistant","content":[{"type":"tool_result","tool_use_id":"a","content":"1"}]}`), abi.ErrInvalidRequest, "role assistant"},
+		"unknown block":             {user(`{"type":"hologram"}`), abi.ErrFeatureUnsupported, "hologram"},
+		"server tool":               {`{"messages":[],"tools":[{"type":"web_search_20250305","name":"web_search"}]}`, abi.ErrFeatureUnsupported, "web_search_20250305"},
+		"trained tool":              {`{"messages":[],"tools":[{"type":"bash_20250124","name":"bash"}]}`, abi.ErrFeatureUnsupported, "bash_20250124"},
+		"image in system":           {`{"messages":[],"system":[{"type":"image"}]}`, abi.ErrFeatureUnsupported, "image in system"},
+		"no JSON":                   {`{"messages":`, abi.ErrInvalidRequest, "JSON"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := build(t, callWith(""), tc.body)
@@ -355,6 +357,21 @@ func TestDocuments(t *testing.T) {
 	want := `{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,<ref 0>"}},{"type":"text","text":"?"}]}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestDocumentContext: what the caller says of a file is said before it.
+func TestDocumentContext(t *testing.T) {
+	const file = `{"type":"document","context":"of \"May\"","source":{"type":"base64","media_type":"application/pdf","data":"AA"}}`
+	const sent = `{"type":"file","file":{"filename":"document.pdf","file_data":"data:application/pdf;base64,AA"}}]}`
+	for in, want := range map[string]string{
+		file: `{"role":"user","content":[{"type":"text","text":"of \"May\""},` + sent,
+		`{"type":"tool_result","tool_use_id":"a","content":[` + file + `]}`: `{"role":"tool","tool_call_id":"a","content":"The result is in the next message."},` +
+			`{"role":"user","content":[{"type":"text","text":"From the result of tool call a:\nof \"May\""},` + sent,
+	} {
+		if got := messagesOf(t, build(t, callWith(`"documents":true`), conversation(`{"role":"user","content":[`+in+`]}`))); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
 	}
 }
 

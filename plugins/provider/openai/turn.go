@@ -20,7 +20,7 @@ type turn struct {
 type part struct {
 	kind partKind
 	v    jscan.Value // a string for text, the block for the rest
-	note string      // text that stands before it, not from the caller
+	note string      // text that stands before it: whose it is, a file's context
 	amid bool        // of a text, that the caller's program says it and not its user
 }
 
@@ -131,7 +131,7 @@ func (t *translation) document(block jscan.Value) part {
 		if !t.opts.documents {
 			t.refuse(sdk.Unsupported("this vendor takes no documents"))
 		}
-		return part{kind: partFile, v: block}
+		return part{kind: partFile, v: block, note: block.Get("context").String()}
 	default:
 		t.refuse(sdk.Unsupported("a document by " + s + " can't be carried to this vendor"))
 	}
