@@ -102,6 +102,7 @@ func TestFramings(t *testing.T) {
 	}{
 		"JSON":            {"json", "application/json", `{"text":"a"}`, `head document(|{"text":"a"}) end0`, true},
 		"JSONInsteadSSE":  {"sse", "application/json; charset=utf-8", `{"text":"a"}`, `head document(|{"text":"a"}) end0`, true},
+		"SSEInsteadJSON":  {"json", "text/event-stream; charset=utf-8", "data: {\"text\":\"a\"}\n\ndata: [DONE]\n\n", `head frame(|{"text":"a"}) frame(|[DONE]) end0`, false},
 		"NDJSON":          {"ndjson", "application/x-ndjson", "{\"text\":\"a\"}\n{\"text\":\"b\"}\n", `head frame(|{"text":"a"}) frame(|{"text":"b"}) end0`, false},
 		"JSONArray":       {"json-array", "application/json", `[{"text":"a"},{"text":"b"}]`, `head frame(|{"text":"a"}) frame(|{"text":"b"}) end0`, false},
 		"SSE":             {"sse", "text/event-stream", "data: {\"text\":\"a\"}\n\n", `head frame(|{"text":"a"}) end0`, false},

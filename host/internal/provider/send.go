@@ -152,6 +152,9 @@ func (a *Answer) judge() error {
 	if kind == "application/json" && (p.framing == abi.FramingSSE || p.framing == abi.FramingAWS) {
 		a.document = true // asked to stream, it didn't
 	}
+	if kind == "text/event-stream" && p.framing == abi.FramingJSON && !p.ask.Verbatim {
+		p.framing = abi.FramingSSE // asked not to, it did; a caller of the verbatim lane expects one document
+	}
 	return a.begin()
 }
 
