@@ -37,7 +37,10 @@ func Answer(h *sdk.Head, body []byte) Failure {
 		f := Failure{Kind: kindOfStatus(h.Status), Message: plainText(body), RetryAfterMS: h.RetryAfterMS()}
 		return f.complete(h.Status)
 	}
-	s, _ := said(doc)
+	s, ok := said(doc)
+	if !ok {
+		s.message = doc.String() // SiliconFlow's are a text and nothing else
+	}
 	s.status = h.Status
 	f := s.failure()
 	if wait := h.RetryAfterMS(); wait > 0 {

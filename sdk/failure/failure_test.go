@@ -113,6 +113,7 @@ func TestAnswer(t *testing.T) {
 			failure.Failure{Kind: abi.ErrContextTooLong, Message: "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."}},
 		"overloaded":     {529, nil, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, failure.Failure{Kind: abi.ErrOverloaded, Message: "Overloaded"}},
 		"aws":            {400, nil, `{"message":"The provided model identifier is invalid."}`, failure.Failure{Kind: abi.ErrInvalidRequest, Message: "The provided model identifier is invalid."}},
+		"a JSON text":    {401, nil, `"Invalid token"`, failure.Failure{Kind: abi.ErrAuthentication, Message: "Invalid token"}},
 		"plain text":     {502, nil, " upstream connect error\n", failure.Failure{Kind: abi.ErrAPI, Message: "upstream connect error"}},
 		"html":           {503, nil, "<html>…", failure.Failure{Kind: abi.ErrOverloaded, Message: "the vendor answered with status 503 and did not say why"}},
 		"nothing":        {504, nil, "", failure.Failure{Kind: abi.ErrTimeout, Message: "the vendor answered with status 504 and did not say why"}},
@@ -149,6 +150,10 @@ func TestFind(t *testing.T) {
 		"object":           {`{"object":"error","message":"m","type":"rate_limited","code":"1300"}`, abi.ErrRateLimit},
 		"errors":           {`{"errors":[{"message":"m"}]}`, abi.ErrAPI},
 		"empty string":     {`{"error":""}`, ""},
+		"msg":              {`{"code":429,"msg":"too fast","success":false}`, abi.ErrRateLimit},
+		"base_resp":        {`{"choices":null,"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}`, abi.ErrBilling},
+		"base_resp of 0":   {`{"base_resp":{"status_code":0,"status_msg":""}}`, ""},
+		"a text":           {`"[DONE]"`, ""},
 		"google gave up":   {`{"error":{"code":499,"message":"The operation was cancelled.","status":"CANCELLED"}}`, abi.ErrAPI},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -159,7 +159,7 @@ var phrases = []phrase{
 	{[]string{abi.ErrInvalidRequest}, abi.ErrNotFound, []string{
 		"is not a valid model", "model does not exist", "supported api model names", "model not found", "unknown model",
 	}},
-	{[]string{abi.ErrInvalidRequest, abi.ErrRateLimit, abi.ErrPermission}, abi.ErrBilling, []string{
+	{[]string{abi.ErrInvalidRequest, abi.ErrRateLimit, abi.ErrPermission, abi.ErrAPI}, abi.ErrBilling, []string{
 		"exceeded your current quota", "credit balance", "insufficient balance", "insufficient credits", "insufficient_quota",
 		"enable billing on your project", // Google's, with a 400
 	}},

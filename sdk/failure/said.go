@@ -25,6 +25,8 @@ type saying struct {
 //	{"code","message","type"}                                                 Doubleword
 //	{"detail":"…"} and {"detail":[{"msg","loc","type"}]}                      FastAPI
 //	{"errors":[{"message"}]} and {"message":"…"}                              gateways, AWS
+//	{"code","msg","success":false}                                            Z.AI, SiliconFlow
+//	{"base_resp":{"status_code","status_msg"}}                                MiniMax, where 0 is no error
 //	[{…}]                                                                     Google, outside of streams
 //
 // ok is false for a document that is none of these, such as an ordinary chunk.
@@ -46,7 +48,7 @@ func said(doc jscan.Value) (s saying, ok bool) {
 		s.word(doc.Get("type"))
 		return s, true
 	}
-	if !doc.Get("choices").IsNull() || !doc.Get("candidates").IsNull() || !doc.Get("output").IsNull() {
+	if doc.Get("choices").Kind() == jscan.Array || !doc.Get("candidates").IsNull() || !doc.Get("output").IsNull() {
 		return s, false
 	}
 	if list := doc.Get("errors"); list.Kind() == jscan.Array {
@@ -57,7 +59,11 @@ func said(doc jscan.Value) (s saying, ok bool) {
 		s.detail(detail)
 		return s, true
 	}
-	if doc.Get("message").Kind() == jscan.String {
+	if base := doc.Get("base_resp"); base.Get("status_code").IntOr(0) != 0 {
+		s.message = base.Get("status_msg").String()
+		return s, true
+	}
+	if doc.Get("message").Kind() == jscan.String || doc.Get("msg").Kind() == jscan.String {
 		s.take(doc)
 		return s, true
 	}

@@ -98,7 +98,7 @@ func (s *stream) chunk(f sdk.Frame, out *sdk.Events) {
 		out.Skipped(1)
 		return
 	}
-	if !c.field[chunkError].IsNull() || string(f.Event) == "error" || c.choices == jscan.Absent {
+	if !c.field[chunkError].IsNull() || string(f.Event) == "error" || c.choices != jscan.Array {
 		doc, _ := jscan.Parse(f.Data)
 		if bad, ok := failure.Find(doc); ok {
 			s.fail(bad, out)

@@ -288,6 +288,7 @@ func TestErrors(t *testing.T) {
 		"beside choices":              {sse(`"content":"a"`, `{"id":"c1","choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"code":503,"message":"gone"}}`), abi.ErrOverloaded, 0},
 		"within the choice":           {sse(`"content":"a"`, `{"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"error","error":{"code":502,"message":"gone"}}]}`), abi.ErrAPI, 0},
 		"a finish of error":           {sse(`"content":"a"`, finished("insufficient_system_resource")), abi.ErrOverloaded, 0},
+		"minimax's, by a good status": {sdktest.Document(200, `{"choices":null,"usage":null,"base_resp":{"status_code":1002,"status_msg":"the vendor is overloaded"}}`), abi.ErrOverloaded, 0},
 		"malformed, and nothing else": {sse(`"reasoning":"hm"`, finished("function_call_filter: MALFORMED_FUNCTION_CALL")), abi.ErrAPI, 0},
 		"llama.cpp's field":           {sdktest.Answer{Status: 200, Frames: []sdktest.Frame{{Event: "error", Data: `{"code":400,"message":"the request exceeds the available context size","type":"invalid_request_error"}`}}}, abi.ErrContextTooLong, 0},
 		"an event of error":           {sdktest.Answer{Status: 200, Frames: []sdktest.Frame{{Event: "error", Data: `{"message":"bad","type":"server_error"}`}}}, abi.ErrAPI, 0},
