@@ -49,21 +49,27 @@ func reasonOf(native string) string {
 
 // finishing notes the finish reason of a choice, when it has one.
 func (s *stream) finishing(c *choice, out *sdk.Events) {
-	why := c.outer[choiceFinish]
+	why, bad := c.outer[choiceFinish], c.outer[choiceError]
+	if bad.Kind() == jscan.Object {
+		s.flush(out)
+		s.fail(failureOf(bad, why.String()), out)
+		return
+	}
 	if why.Kind() != jscan.String || len(why) == 2 || why.Equal("null") {
 		return
 	}
 	s.finish.seen = true
 	s.finish.native = why.String()
 	for _, v := range c.outer[choiceStop : choiceMatched+1] {
-		if v.Kind() == jscan.String { // vLLM and SGLang: a number is a token, a string the sequence
+		// Of vLLM and SGLang: a number is a token, a string the sequence. Of others it is one more word for the reason.
+		if v.Kind() == jscan.String && reasonOf(v.String()) == "" {
 			s.finish.sequence = v.String()
 		}
 	}
 	r := reasonOf(s.finish.native)
 	if r == errorFinish || r == failedFinish && !s.said[runText] && len(s.calls) == 0 {
 		s.flush(out)
-		s.fail(failureOf(c.outer[choiceError], s.finish.native), out)
+		s.fail(failureOf(nil, s.finish.native), out)
 	}
 }
 

@@ -267,6 +267,10 @@ func TestStopSequence(t *testing.T) {
 	if m.Stop.Sequence != "" {
 		t.Errorf("a token's number: got %+v", m.Stop)
 	}
+	m = play(t, sse(`"content":"a"`, `{"choices":[{"delta":{},"finish_reason":"stop","stop_reason":"end_turn"}]}`))
+	if m.Stop.Sequence != "" {
+		t.Errorf("a reason: got %+v", m.Stop)
+	}
 }
 
 func TestErrors(t *testing.T) {
@@ -280,28 +284,29 @@ func TestErrors(t *testing.T) {
 		kind   string
 		wait   int64
 	}{
-		"status":                      {status(429, map[string]string{"retry-after": "2"}, `{"error":{"message":"slow down","code":"rate_limit_exceeded"}}`), abi.ErrRateLimit, 2000},
-		"status, no body":             {sdktest.Answer{Status: 503}, abi.ErrOverloaded, 0},
-		"context":                     {status(400, nil, `{"error":{"message":"This model's maximum context length is 8192 tokens","code":"context_length_exceeded"}}`), abi.ErrContextTooLong, 0},
-		"first in a stream":           {sse(`{"error":{"message":"upstream","code":502}}`), abi.ErrAPI, 0},
-		"amid a stream":               {sse(`"content":"a"`, `{"error":{"message":"upstream","code":429}}`, `"content":"b"`), abi.ErrRateLimit, 0},
-		"beside choices":              {sse(`"content":"a"`, `{"id":"c1","choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"code":503,"message":"gone"}}`), abi.ErrOverloaded, 0},
-		"within the choice":           {sse(`"content":"a"`, `{"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"error","error":{"code":502,"message":"gone"}}]}`), abi.ErrAPI, 0},
-		"a finish of error":           {sse(`"content":"a"`, finished("insufficient_system_resource")), abi.ErrOverloaded, 0},
-		"minimax's, by a good status": {sdktest.Document(200, `{"choices":null,"usage":null,"base_resp":{"status_code":1002,"status_msg":"the vendor is overloaded"}}`), abi.ErrOverloaded, 0},
-		"malformed, and nothing else": {sse(`"reasoning":"hm"`, finished("function_call_filter: MALFORMED_FUNCTION_CALL")), abi.ErrAPI, 0},
-		"llama.cpp's field":           {sdktest.Answer{Status: 200, Frames: []sdktest.Frame{{Event: "error", Data: `{"code":400,"message":"the request exceeds the available context size","type":"invalid_request_error"}`}}}, abi.ErrContextTooLong, 0},
-		"an event of error":           {sdktest.Answer{Status: 200, Frames: []sdktest.Frame{{Event: "error", Data: `{"message":"bad","type":"server_error"}`}}}, abi.ErrAPI, 0},
-		"mistral's shape":             {sse(`{"object":"error","message":"busy","type":"rate_limited","code":"1300"}`), abi.ErrRateLimit, 0},
-		"a text":                      {sse(`"content":"a"`, `{"error":"model crashed"}`), abi.ErrAPI, 0},
-		"document":                    {sdktest.Document(200, `{"error":{"message":"filtered","code":"content_filter","status":400}}`), abi.ErrInvalidRequest, 0},
-		"no JSON":                     {sdktest.Document(200, `<html>`), abi.ErrAPI, 0},
-		"nothing":                     {sse(), abi.ErrAPI, 0},
-		"done at once":                {sse("[DONE]"), abi.ErrAPI, 0},
-		"only a role":                 {sse(`"role":"assistant"`), abi.ErrAPI, 0},
-		"cut inside a call":           {sse(tool("0", `"a"`, `"f"`, `"{\"x\":"`)), abi.ErrAPI, 0},
-		"empty document":              {sdktest.Document(200, `{}`), abi.ErrAPI, 0},
-		"choices of nothing":          {sdktest.Document(200, `{"id":"x","choices":[]}`), abi.ErrAPI, 0},
+		"status":                           {status(429, map[string]string{"retry-after": "2"}, `{"error":{"message":"slow down","code":"rate_limit_exceeded"}}`), abi.ErrRateLimit, 2000},
+		"status, no body":                  {sdktest.Answer{Status: 503}, abi.ErrOverloaded, 0},
+		"context":                          {status(400, nil, `{"error":{"message":"This model's maximum context length is 8192 tokens","code":"context_length_exceeded"}}`), abi.ErrContextTooLong, 0},
+		"first in a stream":                {sse(`{"error":{"message":"upstream","code":502}}`), abi.ErrAPI, 0},
+		"amid a stream":                    {sse(`"content":"a"`, `{"error":{"message":"upstream","code":429}}`, `"content":"b"`), abi.ErrRateLimit, 0},
+		"beside choices":                   {sse(`"content":"a"`, `{"id":"c1","choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"code":503,"message":"gone"}}`), abi.ErrOverloaded, 0},
+		"within the choice":                {sse(`"content":"a"`, `{"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"error","error":{"code":502,"message":"gone"}}]}`), abi.ErrAPI, 0},
+		"within a choice without a finish": {sse(`"content":"a"`, `{"id":"c1","choices":[{"index":0,"delta":{"content":""},"finish_reason":null,"error":{"code":429,"message":"slow"}}]}`), abi.ErrRateLimit, 0},
+		"a finish of error":                {sse(`"content":"a"`, finished("insufficient_system_resource")), abi.ErrOverloaded, 0},
+		"minimax's, by a good status":      {sdktest.Document(200, `{"choices":null,"usage":null,"base_resp":{"status_code":1002,"status_msg":"the vendor is overloaded"}}`), abi.ErrOverloaded, 0},
+		"malformed, and nothing else":      {sse(`"reasoning":"hm"`, finished("function_call_filter: MALFORMED_FUNCTION_CALL")), abi.ErrAPI, 0},
+		"llama.cpp's field":                {sdktest.Answer{Status: 200, Frames: []sdktest.Frame{{Event: "error", Data: `{"code":400,"message":"the request exceeds the available context size","type":"invalid_request_error"}`}}}, abi.ErrContextTooLong, 0},
+		"an event of error":                {sdktest.Answer{Status: 200, Frames: []sdktest.Frame{{Event: "error", Data: `{"message":"bad","type":"server_error"}`}}}, abi.ErrAPI, 0},
+		"mistral's shape":                  {sse(`{"object":"error","message":"busy","type":"rate_limited","code":"1300"}`), abi.ErrRateLimit, 0},
+		"a text":                           {sse(`"content":"a"`, `{"error":"model crashed"}`), abi.ErrAPI, 0},
+		"document":                         {sdktest.Document(200, `{"error":{"message":"filtered","code":"content_filter","status":400}}`), abi.ErrInvalidRequest, 0},
+		"no JSON":                          {sdktest.Document(200, `<html>`), abi.ErrAPI, 0},
+		"nothing":                          {sse(), abi.ErrAPI, 0},
+		"done at once":                     {sse("[DONE]"), abi.ErrAPI, 0},
+		"only a role":                      {sse(`"role":"assistant"`), abi.ErrAPI, 0},
+		"cut inside a call":                {sse(tool("0", `"a"`, `"f"`, `"{\"x\":"`)), abi.ErrAPI, 0},
+		"empty document":                   {sdktest.Document(200, `{}`), abi.ErrAPI, 0},
+		"choices of nothing":               {sdktest.Document(200, `{"id":"x","choices":[]}`), abi.ErrAPI, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := play(t, tc.answer)
