@@ -8,5 +8,6 @@ provider "openrouter" {
   settings = {
     max_tokens_field = "max_tokens"
     reasoning        = "object"
+    thinking_history = "reasoning_details" # Gemini refuses a tool's result without
   }
 }

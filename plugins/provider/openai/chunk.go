@@ -60,6 +60,9 @@ const (
 	deltaToolCalls
 	deltaFunctionCall
 	deltaReasoning // this and all that follow: names for reasoning
+	_
+	_
+	deltaDetails
 )
 
 // read takes an element apart. After an error the chunk holds nothing of use.

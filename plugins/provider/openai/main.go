@@ -2,7 +2,8 @@
 //
 // It serves OpenAI and everyone who copies its protocol; what they copy differently is a setting. request.go builds the
 // body, with turn.go, messages.go, content.go and tools.go for its larger parts; stream.go reads the answer's chunks,
-// with text.go and calls.go for what they hold, usage.go for the count of tokens and finish.go for the end.
+// with text.go and calls.go for what they hold, usage.go for the count of tokens and finish.go for the end. details.go is how
+// what OpenRouter says of a vendor's reasoning gets back to that vendor.
 package main
 
 import (
@@ -51,7 +52,7 @@ func (a *openai) Open(c *sdk.Call, out *sdk.Request) (sdk.Stream, error) {
 	if cap(a.scratch) > 1<<20 {
 		a.scratch = nil
 	}
-	return &stream{names: t.names.full}, nil
+	return &stream{names: t.names.full, details: t.opts.thinkingHistory == detailField}, nil
 }
 
 // options is what the call's settings say.

@@ -124,7 +124,7 @@ func (t *translation) turn(n *turn) {
 		t.assistant(n)
 		return
 	}
-	if len(n.calls) > 0 || len(n.thinking) > 0 {
+	if len(n.calls) > 0 || len(n.thinking) > 0 || len(n.details) > 0 {
 		t.refuse(sdk.Invalid("what only an assistant says, a tool's call or thinking, in a message of role " + n.role))
 	}
 	for _, r := range n.results {
@@ -157,6 +157,15 @@ func (t *translation) assistant(n *turn) {
 			t.b = append(t.b, inner(v)...)
 		}
 		t.b = append(t.b, '"')
+	}
+	for i, d := range n.details {
+		if i == 0 {
+			t.b = append(jwrite.AppendKey(t.b, detailField), '[')
+		}
+		t.b = appendDetail(jwrite.AppendComma(t.b), d.v, d.text)
+	}
+	if len(n.details) > 0 {
+		t.b = append(t.b, ']')
 	}
 	for i, c := range n.calls {
 		if i == 0 {

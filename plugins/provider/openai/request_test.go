@@ -427,20 +427,23 @@ func TestNineIDs(t *testing.T) {
 func FuzzRequest(f *testing.F) {
 	f.Add(plainBody)
 	f.Add(`{"system":[{"type":"text","text":"a"}],"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"a","data":"ainfera-ref:1"}},{"type":"tool_result","tool_use_id":"x","content":[{"type":"text","text":"b"}]}]}],"tools":[{"name":"f","input_schema":{}}],"tool_choice":{"type":"any"}}`)
+	f.Add(`{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"a\"","signature":"reasoning_details:{\"type\":\"reasoning.text\",\"text\":7}"},{"type":"redacted_thinking","data":"reasoning_details:{}"},{"type":"text","text":"b"}]}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		x := sdktest.Exchange{Call: callWith(`"documents":true,"thinking_history":"reasoning"`), Body: body}
-		got, err := x.Run(newGuest())
-		if body == "" {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.Refusal == nil && !json.Valid([]byte(got.Request.Body)) {
-			t.Fatalf("%s\nbecame %s", body, got.Request.Body)
-		}
-		if again, _ := x.Run(newGuest()); !reflect.DeepEqual(got, again) {
-			t.Fatal("not the same twice")
+		for _, history := range []string{"reasoning", "reasoning_details"} {
+			x := sdktest.Exchange{Call: callWith(`"documents":true,"thinking_history":"` + history + `"`), Body: body}
+			got, err := x.Run(newGuest())
+			if body == "" {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Refusal == nil && !json.Valid([]byte(got.Request.Body)) {
+				t.Fatalf("%s\nbecame %s", body, got.Request.Body)
+			}
+			if again, _ := x.Run(newGuest()); !reflect.DeepEqual(got, again) {
+				t.Fatal("not the same twice")
+			}
 		}
 	})
 }

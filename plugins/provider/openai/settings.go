@@ -21,7 +21,8 @@ var settings = []sdk.Setting{
 	{Name: "reasoning", Type: sdk.TypeString, Default: "effort",
 		Doc: "how thinking is asked for: effort (reasoning_effort), object (reasoning, as OpenRouter), thinking (as Z.AI), none"},
 	{Name: "thinking_history", Type: sdk.TypeString, Default: "",
-		Doc: "the field of an assistant message that takes earlier thinking, such as reasoning_content; empty leaves it out"},
+		Doc: "the field of an assistant message that takes earlier thinking, such as reasoning_content, or reasoning_details, which " +
+			"takes it as the vendor wrote it; empty leaves it out"},
 	{Name: "tool_ids", Type: sdk.TypeString, Default: "any", Doc: "ids of tool calls: any, or nine letters and digits, as Mistral insists"},
 	{Name: "strict_order", Type: sdk.TypeBool, Default: false,
 		Doc: "the vendor takes no user's message behind a tool's and no assistant's as the last, as Mistral"},

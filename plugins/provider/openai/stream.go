@@ -12,7 +12,8 @@ import (
 // A stream reads one answer, chunk by chunk or whole: a whole answer is one chunk whose choice holds a message instead
 // of a delta.
 type stream struct {
-	names map[string]string // shortened tool names to the caller's
+	names   map[string]string // shortened tool names to the caller's
+	details bool              // reasoning_details go to the caller and come back
 
 	refused *sdk.Head // the head of an answer that is an error
 	id      string    // the vendor's, of the message
@@ -163,6 +164,9 @@ func (s *stream) choice(c *choice, out *sdk.Events) {
 	}
 	if r := c.reasoning(); r != nil {
 		s.thinking(r, out)
+	}
+	if s.details {
+		s.keepDetails(c.inner[deltaDetails], out)
 	}
 	s.content(c.inner[deltaContent], out)
 	s.refusal(c.inner[deltaRefusal], out)

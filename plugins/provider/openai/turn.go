@@ -14,6 +14,7 @@ type turn struct {
 	results  []result
 	calls    []jscan.Value // tool_use blocks
 	thinking []jscan.Value // the thinking of thinking blocks
+	details  []detail
 }
 
 // A part is a piece of content.
@@ -44,7 +45,7 @@ const (
 type result struct{ id, content, isError jscan.Value }
 
 func (n *turn) reset(role string) {
-	*n = turn{role: role, parts: n.parts[:0], results: n.results[:0], calls: n.calls[:0], thinking: n.thinking[:0]}
+	*n = turn{role: role, parts: n.parts[:0], results: n.results[:0], calls: n.calls[:0], thinking: n.thinking[:0], details: n.details[:0]}
 }
 
 // collect sorts a message's content into the turn.
@@ -55,8 +56,9 @@ func (t *translation) collect(n *turn, content jscan.Value) {
 		}
 		return
 	}
-	var f [8]jscan.Value
-	for block := range content.PickItems(f[:], "type", "text", "thinking", "tool_use_id", "content", "is_error", "cache_control", "citations") {
+	var f [10]jscan.Value
+	for block := range content.PickItems(f[:], "type", "text", "thinking", "tool_use_id", "content", "is_error", "cache_control", "citations",
+		"signature", "data") {
 		kind, text, thinking, res := f[0], f[1], f[2], result{f[3], f[4], f[5]}
 		t.dropCacheControl(f[6])
 		if f[7].Len() > 0 {
@@ -67,14 +69,12 @@ func (t *translation) collect(n *turn, content jscan.Value) {
 			n.results = append(n.results, res)
 		case "tool_use":
 			n.calls = append(n.calls, block)
-		case "thinking":
-			if t.opts.thinkingHistory == "" {
-				t.out.Dropped("messages.content.thinking")
-				continue
+		case "thinking", "redacted_thinking":
+			proof := f[8]
+			if k == "redacted_thinking" {
+				proof = f[9]
 			}
-			n.thinking = append(n.thinking, thinking)
-		case "redacted_thinking":
-			t.out.Dropped("messages.content.redacted_thinking")
+			t.thought(n, k, thinking, proof)
 		case "text":
 			if len(text) > 2 {
 				n.parts = append(n.parts, part{kind: partText, v: text})
@@ -85,6 +85,20 @@ func (t *translation) collect(n *turn, content jscan.Value) {
 			}
 		}
 	}
+}
+
+// thought sorts a block of thinking into the turn, where the vendor takes it.
+func (t *translation) thought(n *turn, kind string, text, proof jscan.Value) {
+	if t.opts.thinkingHistory == detailField {
+		if d, ours := readDetail(proof, text); ours {
+			n.details = append(n.details, d)
+			return
+		}
+	} else if t.opts.thinkingHistory != "" && kind == "thinking" {
+		n.thinking = append(n.thinking, text)
+		return
+	}
+	t.out.Dropped("messages.content." + kind)
 }
 
 // serverBlocks are what Anthropic's own tools left in a conversation that Anthropic served before. The text that it
