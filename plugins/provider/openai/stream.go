@@ -106,7 +106,7 @@ func (s *stream) chunk(f sdk.Frame, out *sdk.Events) {
 			return
 		}
 	}
-	usage := c.usage()
+	usage, running := c.usage(), s.counted
 	if usage != nil {
 		s.count(usage, out) // before the start, so that a whole answer starts with its true count
 	}
@@ -120,8 +120,9 @@ func (s *stream) chunk(f sdk.Frame, out *sdk.Events) {
 	if s.done {
 		return
 	}
-	if f.Document || s.finish.seen && s.counted && usage != nil && !c.hasChoice {
-		s.stop(out) // the last that this protocol has before [DONE], which some leave out
+	// The count is the last thing that this protocol has before [DONE], which some leave out, except where every chunk has one.
+	if f.Document || s.finish.seen && s.counted && usage != nil && (!c.hasChoice || !running) {
+		s.stop(out)
 	}
 }
 

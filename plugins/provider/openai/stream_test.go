@@ -146,7 +146,7 @@ func TestStream(t *testing.T) {
 			"thinking hm | text a", abi.FinishStop},
 		"messages instead of deltas": {sse(`{"id":"c","choices":[{"message":{"content":"a"}}]}`, `{"id":"c","choices":[{"message":{"content":"b"},"finish_reason":"stop"}]}`),
 			"text ab", abi.FinishStop},
-		"text behind a finish with usage": {sse(`"content":"a"`, `{"id":"c","choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`, `"content":"b"`, finished("stop")),
+		"text behind a finish, usage throughout": {sse(`{"id":"c","choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`, `{"id":"c","choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}`, `"content":"b"`, finished("stop")),
 			"text ab", abi.FinishStop},
 		"another answer is not mixed in": {sse(`{"id":"c","choices":[{"index":1,"delta":{"content":"x"}}]}`, `"content":"a"`, `{"id":"c","choices":[{"index":1,"delta":{"content":"y"},"finish_reason":"length"}]}`, `"content":"b"`, finished("stop")),
 			"text ab", abi.FinishStop},
@@ -255,6 +255,14 @@ func TestUsageAnywhere(t *testing.T) {
 				t.Errorf("got %v", m.Usage)
 			}
 		})
+	}
+}
+
+// TestFinishWithUsage: where only the last chunk has a count, nothing is waited for behind it.
+func TestFinishWithUsage(t *testing.T) {
+	a := sse(`"content":"a"`, `{"id":"c","choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`, `"content":"b"`)
+	if m := play(t, a); summary(m) != "text a" || m.Stop == nil {
+		t.Errorf("got %s, %+v", summary(m), m.Stop)
 	}
 }
 
