@@ -51,7 +51,7 @@ const (
 	choiceUsage   // Moonshot's
 )
 
-var deltaKeys = [...]string{"content", "refusal", "tool_calls", "function_call",
+var deltaKeys = [...]string{"content", "refusal", "tool_calls", "function_call", "annotations", "images", "audio",
 	"reasoning_content", "reasoning", "thinking", "reasoning_details", "reasoning_text"} // the last is Copilot's
 
 const (
@@ -59,6 +59,9 @@ const (
 	deltaRefusal
 	deltaToolCalls
 	deltaFunctionCall
+	deltaAnnotations // this and the next two: what has no place in the answer
+	_
+	_
 	deltaReasoning // this and all that follow: names for reasoning
 	_
 	_
@@ -131,6 +134,16 @@ func (c *choice) read(r *jscan.Reader) {
 		}
 		likely = n + 1
 	}
+}
+
+// isEmpty reports whether a choice says nothing.
+func (c *choice) isEmpty() bool {
+	for _, v := range c.inner {
+		if !v.IsNull() && len(v) > 2 {
+			return false
+		}
+	}
+	return c.outer[choiceFinish].IsNull() && c.outer[choiceError].IsNull()
 }
 
 // usage is the chunk's usage, wherever the vendor puts it, nil when there is none.

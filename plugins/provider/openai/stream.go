@@ -127,9 +127,9 @@ func (s *stream) chunk(f sdk.Frame, out *sdk.Events) {
 }
 
 // start opens the message at the first chunk that says anything of it. Azure's first is about the prompt and has
-// neither id nor choices.
+// neither id nor choices, and others give the id with the first word.
 func (s *stream) start(c *chunk, out *sdk.Events) {
-	if s.started || len(c.field[chunkID]) <= 2 && !c.hasChoice {
+	if s.started || len(c.field[chunkID]) <= 2 && len(c.more) == 0 && c.choice.isEmpty() {
 		return
 	}
 	s.started = true
@@ -180,6 +180,11 @@ func (s *stream) choice(c *choice, out *sdk.Events) {
 	}
 	if f := c.inner[deltaFunctionCall]; f.Kind() == jscan.Object {
 		s.functionCall(f, out)
+	}
+	for _, v := range c.inner[deltaAnnotations:deltaReasoning] {
+		if !v.IsNull() && len(v) > 2 {
+			out.Skipped(1)
+		}
 	}
 	s.finishing(c, out)
 }

@@ -136,6 +136,7 @@ func TestStream(t *testing.T) {
 		"upper case":                 {sse(`"content":"a"`, finished("MAX_TOKENS")), "text a", abi.FinishLength},
 		"parts":                      {sse(`"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]`, `"content":[{"type":"text","text":"a"},{"type":"reference","reference_ids":[1]},"b"]`, finished("stop")), "thinking hm | text ab", abi.FinishStop},
 		"several elements in one":    {sse(`{"id":"c","choices":[{"delta":{"content":"a"}}]}` + "\n" + `{"id":"c","choices":[{"delta":{"content":"b"},"finish_reason":"length"}]}` + "\r\n\n[DONE]"), "text ab", abi.FinishLength},
+		"a part alone":               {sse(`"content":{"type":"text","text":"a"}`, finished("stop")), "text a", abi.FinishStop},
 		"nothing but a finish":       {sse(finished("stop"), "[DONE]"), "", abi.FinishStop},
 		"empty deltas":               {sse(``, `"content":null`, `"content":""`, `"content":"a","tool_calls":null`, ``, finished("stop")), "text a", abi.FinishStop},
 		"azure's first chunk":        {sse(`{"id":"","model":"","choices":[],"prompt_filter_results":[]}`, `"content":"a"`, finished("stop")), "text a", abi.FinishStop},
@@ -346,6 +347,25 @@ func TestSkipped(t *testing.T) {
 	m := play(t, sse(`{"id":"c"`, `{"type":"ping"}`, `"content":"a"`, finished("stop")))
 	if m.Skipped != 2 || summary(m) != "text a" {
 		t.Errorf("got %d skipped, %s", m.Skipped, summary(m))
+	}
+}
+
+// TestSkippedFields: what has no place in the answer is counted, and empty ones are not.
+func TestSkippedFields(t *testing.T) {
+	m := play(t, sse(`"content":"a","annotations":[{"type":"url_citation"}],"images":[],"audio":null`, `"images":[{"type":"image_url"}],"annotations":[]`, finished("stop")))
+	if m.Skipped != 2 || summary(m) != "text a" {
+		t.Errorf("got %d skipped, %s", m.Skipped, summary(m))
+	}
+}
+
+// TestLateID: a first chunk without an id and without a word is not the start.
+func TestLateID(t *testing.T) {
+	const empty = `{"id":"","model":"","choices":[{"index":0,"delta":{"role":"assistant","content":"","tool_calls":[]},"finish_reason":null}]}`
+	if m := play(t, sse(empty, `"content":"a"`, finished("stop"))); m.ID != "c1" || m.Model != "m1" || summary(m) != "text a" {
+		t.Errorf("got %q %q %s", m.ID, m.Model, summary(m))
+	}
+	if m := play(t, sse(empty, `{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}`)); m.ID != "" || summary(m) != "text a" {
+		t.Errorf("no id at all: got %q %s", m.ID, summary(m))
 	}
 }
 

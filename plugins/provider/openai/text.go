@@ -48,6 +48,8 @@ func (s *stream) content(v jscan.Value, out *sdk.Events) {
 		for part := range v.Items() {
 			s.part(part, out)
 		}
+	case jscan.Object:
+		s.part(v, out)
 	}
 }
 
