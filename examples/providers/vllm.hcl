@@ -5,5 +5,6 @@ provider "vllm" {
   settings = {
     max_tokens_field = "max_tokens"
     reasoning        = "none"
+    # strict_order   = true # for models of Mistral's, whose templates take no user's message behind a tool's
   }
 }
