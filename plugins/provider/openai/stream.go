@@ -151,10 +151,12 @@ func (s *stream) choices(c *chunk, out *sdk.Events) {
 	}
 }
 
-// choice reads a choice. All of index 0 are one answer, in pieces at Copilot, which says no index then; one of another
-// index is another answer, and n is never asked for. Reasoning goes first: in a whole message it stands behind the content.
+// choice reads a choice. Those of index 0, or of none, are one answer, in pieces at Copilot; one of another index is another
+// answer, and n is never asked for, unless it has the calls for which the first ended and which that lacks. Reasoning goes
+// first: in a whole message it stands behind the content.
 func (s *stream) choice(c *choice, out *sdk.Events) {
-	if c.outer[choiceIndex].IntOr(0) != 0 {
+	lacking := !c.delta && len(s.calls) == 0 && reasonOf(s.finish.native) == abi.FinishToolCalls
+	if c.outer[choiceIndex].IntOr(0) != 0 && !lacking {
 		out.Skipped(1)
 		return
 	}

@@ -153,6 +153,8 @@ func TestStream(t *testing.T) {
 			"text ab", abi.FinishStop},
 		"an answer in two choices": {sse(`{"id":"c","choices":[{"delta":{"content":"a"}},{"delta":{"tool_calls":[{"index":0,"id":"i","function":{"name":"f","arguments":"{\"x\":1}"}}]},"finish_reason":"tool_calls"}]}`),
 			`text a | call f({"x":1})`, abi.FinishToolCalls},
+		"an answer in two numbered choices": {sse(`{"id":"c","choices":[{"index":0,"message":{"content":"a"},"finish_reason":"tool_calls"},{"index":1,"message":{"tool_calls":[{"id":"i","function":{"name":"f","arguments":"{\"x\":1}"}}]},"finish_reason":"tool_calls"}]}`),
+			`text a | call f({"x":1})`, abi.FinishToolCalls},
 		"a second choice is not read": {sse(`{"id":"c","choices":[{"index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"b"}}]}`, finished("stop")), "text a", abi.FinishStop},
 	} {
 		t.Run(name, func(t *testing.T) {
