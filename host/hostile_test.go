@@ -40,7 +40,7 @@ func TestHostileAtStart(t *testing.T) {
 	}{
 		{"Missing", filepath.Join(t.TempDir(), "none.wasm"), "", []string{"none.wasm", "no such file"}},
 		{"NotWasm", prose, "", []string{"not a WebAssembly module"}},
-		{"OtherVersion", guest(t, "./host/testdata/guests/future"), "", []string{"ainfera_policy_v7", "expects ainfera_adapter_v0 or ainfera_policy_v0"}},
+		{"OtherVersion", guest(t, "./host/testdata/guests/future"), "", []string{"ainfera_policy_v7", "expects ainfera_adapter_v1 or ainfera_policy_v1"}},
 		{"OtherDigest", rogue, fmt.Sprintf("digest = %q", other), []string{found, other}},
 		{"LoopsAtStart", guest(t, "./host/testdata/guests/spinner"), "fuel = 1000000", []string{"_initialize", "used up its fuel of ", "000 units"}},
 		{"TooLittleMemory", rogue, `memory = "1MiB"`, []string{"memory", "1048576"}},

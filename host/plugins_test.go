@@ -82,7 +82,7 @@ func TestSwapsByCommand(t *testing.T) {
 		t.Errorf("the operators' chain ends with %v", types)
 	}
 	status, out := r.command("plugin", "stage", "floor", guest(t, "./plugins/provider/openai"))
-	if status != exitUsage || !strings.Contains(out, "ainfera_policy_v0") {
+	if status != exitUsage || !strings.Contains(out, "ainfera_policy_v1") {
 		t.Errorf("an adapter as a policy: status %d\n%s", status, out)
 	}
 	if status, out := r.command("plugin", "rollback", "floor"); status != exitUsage || !strings.Contains(out, "no version served before") {

@@ -272,7 +272,7 @@ func (r *running) otherReplays() {
 		{"NoSuchSettingOfTheModule", []string{"--module", guest(r.t, "./host/testdata/guests/dictator"), "--settings", "floor_delta=0.1"}, exitUsage, "dictator 0.0.1 has no such setting"},
 		{"NotASetting", []string{"--settings", "floor_delta"}, exitUsage, "name=value"},
 		{"NoSuchPreference", []string{"--preference", "speed"}, exitUsage, `"speed"`},
-		{"NoPolicy", []string{"--module", guest(r.t, "./plugins/provider/openai")}, exitUsage, "ainfera_policy_v0"},
+		{"NoPolicy", []string{"--module", guest(r.t, "./plugins/provider/openai")}, exitUsage, "ainfera_policy_v1"},
 		// balanced binds what has decided: not a byte may differ.
 		{"BalancedIsWhatItWas", []string{"--preference", "balanced"}, exitOK, "6 of them byte for byte the same"},
 		{"SameModule", []string{"--module", guest(r.t, "./plugins/policy/floor")}, exitOK, "6 of them byte for byte the same"},

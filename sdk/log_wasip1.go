@@ -2,7 +2,7 @@ package sdk
 
 import "unsafe"
 
-//go:wasmimport ainfera_v0 log
+//go:wasmimport ainfera_v1 log
 func hostLog(level uint32, ptr unsafe.Pointer, size uint32)
 
 func log(level Level, line string) {

@@ -128,7 +128,7 @@ func TestReadmeKinds(t *testing.T) {
 		}
 	}
 	for _, export := range []string{
-		abi.ExportMemory, abi.ExportInitialize, abi.ExportAdapterV0, abi.ExportPolicyV0, abi.ExportManifest, abi.ExportArena,
+		abi.ExportMemory, abi.ExportInitialize, abi.ExportAdapter, abi.ExportPolicy, abi.ExportManifest, abi.ExportArena,
 		abi.ExportOpen, abi.ExportPush, abi.ExportClose, abi.ExportDecide,
 	} {
 		if !strings.Contains(string(page), "`"+export+"`") {

@@ -27,10 +27,10 @@ const (
 	ExportMemory     = "memory"
 	ExportInitialize = "_initialize"
 
-	// ExportAdapterV0 and ExportPolicyV0 mark kind and major version: (hostCaps i32) -> guestCaps i32, both sets of
+	// ExportAdapter and ExportPolicy mark kind and major version: (hostCaps i32) -> guestCaps i32, both sets of
 	// Cap bits. The host calls it once an instance, after Initialize. A bit that both sides set is in force.
-	ExportAdapterV0 = "ainfera_adapter_v0"
-	ExportPolicyV0  = "ainfera_policy_v0"
+	ExportAdapter = "ainfera_adapter_v1"
+	ExportPolicy  = "ainfera_policy_v1"
 
 	// ExportManifest is () -> i64, a packed result holding the manifest as JSON, without a batch around it.
 	ExportManifest = "ainfera_manifest"
@@ -50,7 +50,7 @@ const (
 
 // Imports a guest may have, beside the WASI functions that sdk/README.md lists.
 const (
-	ImportModule = "ainfera_v0"
+	ImportModule = "ainfera_v1"
 	// ImportLog is (level i32, ptr i32, len i32) -> (): one line for the operator's log, cut at MaxLogBytes.
 	ImportLog = "log"
 )
@@ -58,8 +58,9 @@ const (
 // Reserved is the prefix of names that belong to the host: a module that exports one is refused.
 const Reserved = "ainfera.host."
 
-// MajorVersion is the version that the marker exports end in.
-const MajorVersion = 0
+// MajorVersion is the version that the marker exports and ImportModule end in. It stays: what is added within it is
+// negotiated by Cap bits, and unknown kinds of records are passed over.
+const MajorVersion = 1
 
 // Capabilities, negotiated by the marker export. None is defined yet; unknown bits are ignored by both sides.
 const (

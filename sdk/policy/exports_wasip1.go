@@ -9,7 +9,7 @@ import (
 // input is the arena as the last ainfera_arena left it.
 var input []byte
 
-//go:wasmexport ainfera_policy_v0
+//go:wasmexport ainfera_policy_v1
 func marker(hostCaps uint32) uint32 { return hostCaps & abi.CapNone }
 
 //go:wasmexport ainfera_manifest

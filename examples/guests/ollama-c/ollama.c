@@ -15,7 +15,7 @@ static const char manifest[] =
 
 static buf arena;
 
-int EXPORT(ainfera_adapter_v0)(int host_caps) {
+int EXPORT(ainfera_adapter_v1)(int host_caps) {
 	(void)host_caps;
 	return 0;
 }

@@ -54,7 +54,7 @@ func TestStagingIsRefused(t *testing.T) {
 		{"signature over another module", "p", Staging{Bytes: good, Signature: signed(key, v1)}, "signature", "none of the configuration's keys"},
 		{"signature that is none", "p", Staging{Bytes: good, Signature: "%%%"}, "signature", "not base64"},
 		{"no module", "p", Staging{Bytes: []byte("text"), Signature: signed(key, []byte("text"))}, "meter", "not a WebAssembly module"},
-		{"kind", "p", Staging{Bytes: numbered(t, rogue, 1), Signature: signed(key, numbered(t, rogue, 1))}, "exports", "ainfera_policy_v0"},
+		{"kind", "p", Staging{Bytes: numbered(t, rogue, 1), Signature: signed(key, numbered(t, rogue, 1))}, "exports", "ainfera_policy_v1"},
 		{"missing export", "p", Staging{Bytes: lacking(), Signature: signed(key, lacking())}, "exports", "exports no function ainfera_manifest"},
 		{"unknown import", "p", Staging{Bytes: asking(), Signature: signed(key, asking())}, "imports", "imports exec from env"},
 		{"self-test", "p", Staging{Bytes: packed(t, seer, wrongCase), Signature: signed(key, packed(t, seer, wrongCase))}, "self-test", `case "the impossible": got the decision`},

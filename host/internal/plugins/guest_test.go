@@ -14,8 +14,8 @@ import (
 // seer decides `{}`, traps on an input that begins with p and spins on one that begins with s. rogue is an adapter that only
 // has streams.
 var (
-	seer  = assemble(`{"name":"seer","version":"0.1.0","kind":"policy"}`, abi.ExportPolicyV0, seerFunctions)
-	rogue = assemble(`{"name":"rogue","version":"0.1.0","kind":"adapter"}`, abi.ExportAdapterV0, rogueFunctions)
+	seer  = assemble(`{"name":"seer","version":"0.1.0","kind":"policy"}`, abi.ExportPolicy, seerFunctions)
+	rogue = assemble(`{"name":"rogue","version":"0.1.0","kind":"adapter"}`, abi.ExportAdapter, rogueFunctions)
 )
 
 // numbered is a build of a guest that differs from the others in nothing but its digest.
@@ -110,5 +110,5 @@ func asking() []byte { return sectioned(1, "\x01\x60\x00\x00", 2, "\x01\x03env\x
 
 // lacking says that it is a policy, and has nothing but a memory and the marker.
 func lacking() []byte {
-	return sectioned(1, types, 3, "\x01\x00", 5, "\x01\x00\x01", 7, "\x02"+vec("memory")+"\x02\x00"+vec(abi.ExportPolicyV0)+"\x00\x00", 10, "\x01\x04\x00\x41\x00\x0b")
+	return sectioned(1, types, 3, "\x01\x00", 5, "\x01\x00\x01", 7, "\x02"+vec("memory")+"\x02\x00"+vec(abi.ExportPolicy)+"\x00\x00", 10, "\x01\x04\x00\x41\x00\x0b")
 }

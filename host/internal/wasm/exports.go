@@ -3,6 +3,7 @@ package wasm
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ainfera-ai/router/host/internal/wasm/meter"
@@ -23,7 +24,15 @@ var wanted = map[Kind][]signature{
 	},
 }
 
-var markers = map[Kind]string{KindAdapter: abi.ExportAdapterV0, KindPolicy: abi.ExportPolicyV0}
+// markers are those of the version that this host speaks.
+var markers = map[Kind]string{KindAdapter: abi.ExportAdapter, KindPolicy: abi.ExportPolicy}
+
+// drafts are the markers from before the version was fixed. Nothing else has changed since, and rows name modules that
+// have them: what those decided can be decided again.
+var drafts = map[Kind]string{KindAdapter: "ainfera_adapter_v0", KindPolicy: "ainfera_policy_v0"}
+
+// draftImports is what such a module calls abi.ImportModule.
+const draftImports = "ainfera_v0"
 
 // checkExports finds out what the module is and whether it has what that takes.
 func (m *Module) checkExports() error {
@@ -31,11 +40,11 @@ func (m *Module) checkExports() error {
 	for _, e := range m.meta.Exports {
 		exports[e.Name] = e
 	}
-	kind, err := kindOf(exports, m.spec.Kind)
+	kind, marker, err := kindOf(exports, m.spec.Kind)
 	if err != nil {
 		return err
 	}
-	m.kind, m.marker = kind, markers[kind]
+	m.kind, m.marker = kind, marker
 	if e, ok := exports[abi.ExportMemory]; !ok || e.Kind != meter.Memory {
 		return fmt.Errorf("exports no memory under the name %q", abi.ExportMemory)
 	}
@@ -55,31 +64,34 @@ func (m *Module) checkExports() error {
 	return nil
 }
 
-// kindOf reads the markers. A mismatch names what was expected and what was found.
-func kindOf(exports map[string]meter.Export, want Kind) (Kind, error) {
-	_, adapter := exports[abi.ExportAdapterV0]
-	_, policy := exports[abi.ExportPolicyV0]
-	expected := abi.ExportAdapterV0 + " or " + abi.ExportPolicyV0
-	if want != "" {
-		if expected = markers[want]; expected == "" {
-			return "", fmt.Errorf("kind %q is unknown, want adapter or policy", want)
-		}
-	}
+// kindOf reads the markers, of which a module has one. A mismatch names what was expected and what was found.
+func kindOf(exports map[string]meter.Export, want Kind) (kind Kind, marker string, err error) {
+	expected := markers[want]
 	switch {
-	case adapter && policy:
-		return "", fmt.Errorf("exports both %s and %s: a module is one or the other", abi.ExportAdapterV0, abi.ExportPolicyV0)
-	case adapter && want != KindPolicy:
-		return KindAdapter, nil
-	case policy && want != KindAdapter:
-		return KindPolicy, nil
+	case want == "":
+		expected = abi.ExportAdapter + " or " + abi.ExportPolicy
+	case expected == "":
+		return "", "", fmt.Errorf("kind %q is unknown, want adapter or policy", want)
 	}
+	var found []string
 	for name := range exports {
 		if strings.HasPrefix(name, "ainfera_adapter_v") || strings.HasPrefix(name, "ainfera_policy_v") {
-			return "", fmt.Errorf("exports the marker %s, this host expects %s", name, expected)
+			found = append(found, name)
 		}
 	}
-	if _, ok := exports["_start"]; ok {
-		return "", errors.New("is a command, not a guest: it exports _start and no marker; build it with -buildmode=c-shared")
+	slices.Sort(found)
+	switch _, command := exports["_start"]; {
+	case len(found) > 1:
+		return "", "", fmt.Errorf("exports both %s and %s: a module has one marker", found[0], found[1])
+	case len(found) == 0 && command:
+		return "", "", errors.New("is a command, not a guest: it exports _start and no marker; build it with -buildmode=c-shared")
+	case len(found) == 0:
+		return "", "", fmt.Errorf("exports no marker, this host expects %s", expected)
 	}
-	return "", fmt.Errorf("exports no marker, this host expects %s", expected)
+	for _, kind := range []Kind{KindAdapter, KindPolicy} {
+		if (found[0] == markers[kind] || found[0] == drafts[kind]) && (want == "" || want == kind) {
+			return kind, found[0], nil
+		}
+	}
+	return "", "", fmt.Errorf("exports the marker %s, this host expects %s", found[0], expected)
 }

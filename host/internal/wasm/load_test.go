@@ -27,7 +27,7 @@ type parts struct {
 // handmade is the smallest adapter: it returns its manifest, an arena at 32768, and nothing from its calls.
 func handmade(change func(p *parts)) []byte {
 	i, I := a.Types(a.I32), a.Types(a.I64)
-	p := parts{marker: abi.ExportAdapterV0, arena: abi.ExportArena, open: abi.ExportOpen, markerType: [2]string{i, i},
+	p := parts{marker: abi.ExportAdapter, arena: abi.ExportArena, open: abi.ExportOpen, markerType: [2]string{i, i},
 		manifest: `{"name":"hand","version":"0","kind":"adapter"}`}
 	if change != nil {
 		change(&p)
@@ -67,6 +67,17 @@ func handmade(change func(p *parts)) []byte {
 
 var spin = []any{a.Loop, a.Empty, a.Br, 0, a.End}
 
+// TestDraftVersionLoads: a module from before the version was fixed, as the rows of then name them.
+func TestDraftVersionLoads(t *testing.T) {
+	draft := handmade(func(p *parts) {
+		p.marker = "ainfera_adapter_v0"
+		p.imports = func(m *a.Module) { m.Import("ainfera_v0", abi.ImportLog, m.Type(a.Types(a.I32, a.I32, a.I32), "")) }
+	})
+	if m := load(t, open(t, Config{}), Spec{Bytes: draft}); m.Kind() != KindAdapter {
+		t.Errorf("got a %s, want an adapter", m.Kind())
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	imports := func(module, name string, params, results string) func(p *parts) {
 		return func(p *parts) {
@@ -85,18 +96,19 @@ func TestLoadRefuses(t *testing.T) {
 		"Isolation":    {wasm: handmade(nil), spec: Spec{Isolation: "none"}, step: "digest", want: `isolation "none" is unknown`},
 		"Socket":       {wasm: handmade(imports(wasiModule, "sock_accept", i+i+i, i)), step: "imports", want: "imports sock_accept from wasi_snapshot_preview1, which guests may not have"},
 		"OtherModule":  {wasm: handmade(imports("env", "abort", "", "")), step: "imports", want: "imports abort from env, which guests may not have"},
-		"ImportType":   {wasm: handmade(imports(abi.ImportModule, abi.ImportLog, i, "")), step: "imports", want: "imports log from ainfera_v0 as (i32) -> (), want (i32, i32, i32) -> ()"},
-		"LaterVersion": {wasm: handmade(func(p *parts) { p.marker = "ainfera_adapter_v7" }), step: "exports", want: "exports the marker ainfera_adapter_v7, this host expects ainfera_adapter_v0 or ainfera_policy_v0"},
-		"LaterPolicy":  {wasm: handmade(func(p *parts) { p.marker = "ainfera_policy_v1" }), spec: Spec{Kind: KindPolicy}, step: "exports", want: "exports the marker ainfera_policy_v1, this host expects ainfera_policy_v0"},
-		"OtherKind":    {wasm: handmade(nil), spec: Spec{Kind: KindPolicy}, step: "exports", want: "exports the marker ainfera_adapter_v0, this host expects ainfera_policy_v0"},
+		"ImportType":   {wasm: handmade(imports(abi.ImportModule, abi.ImportLog, i, "")), step: "imports", want: "imports log from ainfera_v1 as (i32) -> (), want (i32, i32, i32) -> ()"},
+		"LaterVersion": {wasm: handmade(func(p *parts) { p.marker = "ainfera_adapter_v7" }), step: "exports", want: "exports the marker ainfera_adapter_v7, this host expects ainfera_adapter_v1 or ainfera_policy_v1"},
+		"LaterPolicy":  {wasm: handmade(func(p *parts) { p.marker = "ainfera_policy_v8" }), spec: Spec{Kind: KindPolicy}, step: "exports", want: "exports the marker ainfera_policy_v8, this host expects ainfera_policy_v1"},
+		"OtherKind":    {wasm: handmade(nil), spec: Spec{Kind: KindPolicy}, step: "exports", want: "exports the marker ainfera_adapter_v1, this host expects ainfera_policy_v1"},
 		"UnknownKind":  {wasm: handmade(nil), spec: Spec{Kind: "filter"}, step: "exports", want: `kind "filter" is unknown`},
-		"BothKinds":    {wasm: handmade(func(p *parts) { p.extra = func(m *a.Module) { m.Export(abi.ExportPolicyV0, 0, 0) } }), step: "exports", want: "exports both"},
-		"NoMarker":     {wasm: handmade(func(p *parts) { p.marker = "x" }), step: "exports", want: "exports no marker, this host expects ainfera_adapter_v0 or ainfera_policy_v0"},
+		"BothKinds":    {wasm: handmade(func(p *parts) { p.extra = func(m *a.Module) { m.Export(abi.ExportPolicy, 0, 0) } }), step: "exports", want: "exports both"},
+		"TwoVersions":  {wasm: handmade(func(p *parts) { p.extra = func(m *a.Module) { m.Export("ainfera_adapter_v0", 0, 0) } }), step: "exports", want: "exports both"},
+		"NoMarker":     {wasm: handmade(func(p *parts) { p.marker = "x" }), step: "exports", want: "exports no marker, this host expects ainfera_adapter_v1 or ainfera_policy_v1"},
 		"Command":      {wasm: handmade(func(p *parts) { p.marker = "_start" }), step: "exports", want: "build it with -buildmode=c-shared"},
 		"NoArena":      {wasm: handmade(func(p *parts) { p.arena = "arena" }), step: "exports", want: "exports no function ainfera_arena, which every adapter has"},
 		"NoOpen":       {wasm: handmade(func(p *parts) { p.open = "open" }), step: "exports", want: "exports no function ainfera_open"},
 		"NoMemory":     {wasm: handmade(func(p *parts) { p.noMemory = true }), step: "exports", want: `exports no memory under the name "memory"`},
-		"MarkerType":   {wasm: handmade(func(p *parts) { p.markerType[0] = "" }), step: "exports", want: "exports ainfera_adapter_v0 as () -> i32, want (i32) -> i32"},
+		"MarkerType":   {wasm: handmade(func(p *parts) { p.markerType[0] = "" }), step: "exports", want: "exports ainfera_adapter_v1 as () -> i32, want (i32) -> i32"},
 		"Reserved":     {wasm: handmade(func(p *parts) { p.extra = func(m *a.Module) { m.Export("ainfera.host.fuel", 0, 0) } }), step: "meter", want: "belong to the host"},
 		"Invalid":      {wasm: handmade(func(p *parts) { p.initialize = []any{a.I32Add} }), step: "compile", want: "i32.add"},
 		"Memory":       {wasm: handmade(nil), spec: Spec{MemoryBytes: 1 << 16}, step: "meter", want: "needs 262144 bytes of memory to begin with, the limit is 65536"},

@@ -87,10 +87,13 @@ func errno(n uint64, params string) importable {
 	return importable{params, "i", func(_ *instance, stack []uint64) { stack[0] = n }}
 }
 
+var ownImports = map[string]importable{abi.ImportLog: {"iii", "", guestLog}}
+
 // importables lists all that guests may import, by module. Sockets are missing on purpose: a guest that imports one was not
 // written for this host, and its author should learn that at load.
 var importables = map[string]map[string]importable{
-	abi.ImportModule: {abi.ImportLog: {"iii", "", guestLog}},
+	abi.ImportModule: ownImports,
+	draftImports:     ownImports,
 	wasiModule: {
 		"args_get":                empty("ii"),
 		"args_sizes_get":          {"ii", "i", emptySizes},
@@ -330,7 +333,7 @@ func fdWrite(in *instance, stack []uint64) {
 	stack[0] = faultUnless(in.mem.WriteUint32Le(result, total))
 }
 
-// guestLog is ainfera_v0.log. Levels are 0 debug, 1 info, 2 warn, 3 error; others are error.
+// guestLog is abi.ImportLog. Levels are 0 debug, 1 info, 2 warn, 3 error; others are error.
 func guestLog(in *instance, stack []uint64) {
 	level, at, size := uint32(stack[0]), uint32(stack[1]), uint32(stack[2])
 	in.spend(64)

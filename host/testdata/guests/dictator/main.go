@@ -12,7 +12,7 @@ var in, out []byte
 
 func main() {}
 
-//go:wasmexport ainfera_policy_v0
+//go:wasmexport ainfera_policy_v1
 func marker(uint32) uint32 { return abi.CapNone }
 
 //go:wasmexport ainfera_manifest

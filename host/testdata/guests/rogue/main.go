@@ -27,7 +27,7 @@ var (
 
 func main() {}
 
-//go:wasmexport ainfera_adapter_v0
+//go:wasmexport ainfera_adapter_v1
 func marker(uint32) uint32 { return abi.CapNone }
 
 //go:wasmexport ainfera_manifest

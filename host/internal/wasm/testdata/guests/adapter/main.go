@@ -41,10 +41,10 @@ func init() {
 
 func main() {}
 
-//go:wasmimport ainfera_v0 log
+//go:wasmimport ainfera_v1 log
 func hostLog(level uint32, p unsafe.Pointer, n uint32)
 
-//go:wasmexport ainfera_adapter_v0
+//go:wasmexport ainfera_adapter_v1
 func marker(caps uint32) uint32 { return 0 }
 
 //go:wasmexport ainfera_manifest

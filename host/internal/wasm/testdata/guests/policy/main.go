@@ -17,7 +17,7 @@ var (
 
 func main() {}
 
-//go:wasmexport ainfera_policy_v0
+//go:wasmexport ainfera_policy_v1
 func marker(caps uint32) uint32 { return 0 }
 
 //go:wasmexport ainfera_manifest
