@@ -49,6 +49,7 @@ type call struct {
 	errs *apiError          // what the caller was told, if not an answer
 	sent bool               // the head has gone out
 	free bool               // nothing is booked for it: its tokens were counted
+	gone bool               // its caller left before it had all
 	mode string             // how the adapter that serves reads its vendor, once one does
 	ttft time.Duration
 
@@ -62,6 +63,8 @@ func (s *Server) calls(d dialect) http.HandlerFunc { return s.handle(d, (*call).
 // handle tells a story of one request, and the caller how it ended.
 func (s *Server) handle(d dialect, story func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		c := &call{s: s, dialect: d, w: w, r: r, start: s.cfg.Now(), id: requestID(w)}
+		defer c.hangUp()
 		s.active.Add(1)
 		defer s.active.Done()
 		counted := s.cfg.Metrics.Begin()
@@ -71,7 +74,7 @@ func (s *Server) handle(d dialect, story func(*call) error) http.HandlerFunc {
 		defer context.AfterFunc(s.life, func() { cancel(errStopping) })()
 		world := s.enter()
 		defer world.leave()
-		c := &call{s: s, dialect: d, world: world.World, w: w, r: r.WithContext(ctx), start: s.cfg.Now(), id: requestID(w)}
+		c.world, c.r = world.World, r.WithContext(ctx)
 		defer c.report()
 		defer c.recovered()
 		if err := story(c); err != nil {
@@ -309,6 +312,7 @@ func (c *call) ended() error {
 // tell sends an error that came before the head; what was told is returned for the log.
 func (c *call) tell(err error) *apiError {
 	if errors.Is(err, errClientGone) {
+		c.gone = true
 		return nil
 	}
 	if errors.Is(err, errStopping) {
@@ -327,6 +331,14 @@ func (c *call) tell(err error) *apiError {
 		known.write(c.w, c.dialect, c.id)
 	}
 	return known
+}
+
+// hangUp breaks the connection of a caller who left. One who has only ended its sending side looks just so, and still
+// reads: it must not take what came for the whole of an answer. It is deferred, to be the last that happens.
+func (c *call) hangUp() {
+	if c.gone {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // recovered keeps a panic to the call in which it came. It is deferred.

@@ -211,7 +211,7 @@ func (v *visit) refuse(err error) {
 	case errors.Is(err, capture.ErrNotFound), errors.Is(err, capture.ErrUnknownAgent):
 		e = fail(codeNotFound, "there is no such record, or it is not yours to see")
 	case v.r.Context().Err() != nil:
-		return // nobody is there to be told
+		panic(http.ErrAbortHandler) // nobody is there to be told; who still reads must not take nothing for an answer
 	default:
 		v.s.cfg.Logger.Error("visit failed", "request-id", requestID(v.w), "method", v.r.Method, "route", pattern(v.r), "error", err)
 		e = fail(codeCaptureUnavailable, "the router's records can't be reached now: try again shortly")

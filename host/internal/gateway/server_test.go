@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -188,6 +189,74 @@ func TestCallerSendsNoBody(t *testing.T) {
 	if resp.StatusCode != 401 {
 		t.Errorf("got %d %s", resp.StatusCode, body)
 	}
+}
+
+// TestCallerEndsItsSide has a caller close its sending side and read on, which looks as if it had left. It must see that
+// its connection broke, and no empty 200, nor a stream that ends as if it were over.
+func TestCallerEndsItsSide(t *testing.T) {
+	for _, tc := range []struct {
+		name, path, body string
+		before           []string // what the vendor says before it waits
+	}{
+		{name: "Whole", path: "/v1/messages", body: ask("v1", false)},
+		{name: "StreamBeforeItsHead", path: "/v1/messages", body: ask("v1", true)},
+		{name: "Stream", path: "/v1/messages", body: ask("v1", true), before: []string{evStart, evBlock, evDelta}},
+		{name: "ChatStream", path: "/v1/chat/completions", body: ask("v1", true), before: []string{evStart, evBlock, evDelta}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := newRig(t)
+			asked := make(chan struct{})
+			r.serve("v1", func(w http.ResponseWriter, req *http.Request) {
+				if tc.before != nil {
+					sse(tc.before...)(w, req)
+				}
+				close(asked)
+				<-req.Context().Done()
+			})
+			conn, err := net.Dial("tcp", r.http.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: h\r\nX-Api-Key: %s\r\nContent-Length: %d\r\n\r\n%s", tc.path, r.key, len(tc.body), tc.body); err != nil {
+				t.Fatal(err)
+			}
+			<-asked
+			in := bufio.NewReader(conn)
+			if tc.before != nil { // the head is out
+				if _, err := in.Peek(1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(in, nil)
+			var text []byte
+			if err == nil {
+				text, err = io.ReadAll(resp.Body)
+			}
+			if !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("got %v %s, %v, want a connection that breaks", resp, text, err)
+			}
+			r.server.Wait()
+			r.clean()
+		})
+	}
+	t.Run("Visit", func(t *testing.T) {
+		r := newRig(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		req := httptest.NewRequestWithContext(ctx, "GET", "/v1/wallets/"+r.agent.ID, nil)
+		req.Header.Set("X-Api-Key", r.key)
+		w := httptest.NewRecorder()
+		defer func() {
+			if got := recover(); got != http.ErrAbortHandler {
+				t.Errorf("got %v and %d %s, want a connection that breaks", got, w.Code, w.Body)
+			}
+		}()
+		r.server.ServeHTTP(w, req)
+	})
 }
 
 func TestModels(t *testing.T) {

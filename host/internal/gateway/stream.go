@@ -100,6 +100,7 @@ func (c *call) settle(won *winner, out *stream, err error) {
 	c.rest(won)
 	c.usage(won)
 	if out.broken() || errors.Is(c.ended(), errClientGone) {
+		c.gone = true
 		c.cancelled(won)
 		return
 	}
