@@ -20,10 +20,10 @@ var modelsSince = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 func (s *Server) models(w http.ResponseWriter, r *http.Request) {
 	cat := s.World().Router.Catalogue()
 	if fromSDK(r.Header) {
-		writeJSON(w, sdkModels(cat, r.URL.Query()))
+		s.writeJSON(w, sdkModels(cat, r.URL.Query()))
 		return
 	}
-	writeJSON(w, catalogueModels(cat))
+	s.writeJSON(w, catalogueModels(cat))
 }
 
 // fromSDK recognises the clients that want the SDKs' shape.
@@ -161,5 +161,5 @@ func (s *Server) providers(w http.ResponseWriter, _ *http.Request) {
 		b = jwrite.AppendString(jwrite.AppendKey(b, "health"), world.Router.ProviderHealth(name, p.Active))
 		b = append(b, '}')
 	}
-	writeJSON(w, append(b, ']'))
+	s.writeJSON(w, append(b, ']'))
 }

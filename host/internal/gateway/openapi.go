@@ -11,4 +11,4 @@ import (
 //go:embed openapi.json
 var openapiDocument []byte
 
-func (s *Server) openapi(w http.ResponseWriter, _ *http.Request) { writeJSON(w, openapiDocument) }
+func (s *Server) openapi(w http.ResponseWriter, _ *http.Request) { s.writeJSON(w, openapiDocument) }

@@ -72,8 +72,8 @@ func (s *Server) open(answer func(*visit) (int, any, error)) http.HandlerFunc {
 			raw, err = plainJSON(body)
 		}
 		s.allowWrite(w, time.Now())
+		s.readLittle(w)
 		if err != nil {
-			s.readLittle(w)
 			v.refuse(err)
 			return
 		}

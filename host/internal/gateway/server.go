@@ -197,8 +197,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.router.ServeHTTP(w, r)
 }
 
-// readLittle bounds the time in which net/http reads on in a refused body before it answers: the caller may be waiting to
-// be told, and the answer's own time is running.
+// readLittle bounds the time in which net/http reads on in a body that nobody wants before it answers: the caller may be
+// waiting to be told, and the answer's own time is running.
 func (s *Server) readLittle(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(min(5*time.Second, s.cfg.CallerWithin/2)))
 }
@@ -224,23 +224,26 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, e *apiError) {
 	case strings.HasPrefix(r.URL.Path, "/v1/inference"):
 		d = inference{}
 	}
+	s.readLittle(w)
 	e.write(w, d, requestID(w))
 }
 
 func (s *Server) head(w http.ResponseWriter) {
+	s.readLittle(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusOK)
 }
 
 func (s *Server) root(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, []byte(`{"service":"Ainfera API","documentation":"/openapi.json","endpoints":["POST /v1/messages","POST /v1/messages/count_tokens","POST /v1/chat/completions","POST /v1/inference","GET /v1/models","GET /v1/providers","GET /health"]}`))
+	s.writeJSON(w, []byte(`{"service":"Ainfera API","documentation":"/openapi.json","endpoints":["POST /v1/messages","POST /v1/messages/count_tokens","POST /v1/chat/completions","POST /v1/inference","GET /v1/models","GET /v1/providers","GET /health"]}`))
 }
 
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, []byte(`{"status":"ok"}`))
+	s.writeJSON(w, []byte(`{"status":"ok"}`))
 }
 
-func writeJSON(w http.ResponseWriter, body []byte) {
+func (s *Server) writeJSON(w http.ResponseWriter, body []byte) {
+	s.readLittle(w)
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(body) // a caller that is gone needs no answer
 }

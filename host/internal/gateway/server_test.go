@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -188,6 +189,29 @@ func TestCallerSendsNoBody(t *testing.T) {
 	resp, body = r.raw("POST /v1/messages HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\n{", false)
 	if resp.StatusCode != 401 {
 		t.Errorf("got %d %s", resp.StatusCode, body)
+	}
+}
+
+// bounded is a caller's connection that knows until when it is read from.
+type bounded struct {
+	*httptest.ResponseRecorder
+	until time.Time
+}
+
+func (b *bounded) SetReadDeadline(t time.Time) error { b.until = t; return nil }
+
+// TestUnwantedBodies has bodies announced where nobody wants one: net/http waits for them before it answers, and must not
+// for longer than a moment.
+func TestUnwantedBodies(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.CallerWithin = time.Hour })
+	for _, tc := range []string{"HEAD /", "HEAD /v1/messages", "GET /", "GET /health", "GET /openapi.json", "GET /v1/models", "GET /v1/providers",
+		"POST /v1/nothing", "POST /v1/models", "GET /v1/messages", "GET /v1/wallets/1", "POST /v1/wallets/topup", "POST /v1/messages", "GET /.well-known/ainfera-public-key.json"} {
+		method, path, _ := strings.Cut(tc, " ")
+		w := &bounded{ResponseRecorder: httptest.NewRecorder()}
+		r.server.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader("{}")))
+		if left := time.Until(w.until); w.until.IsZero() || left > time.Minute {
+			t.Errorf("%s: %d, and its body may take until %v", tc, w.Code, w.until)
+		}
 	}
 }
 
