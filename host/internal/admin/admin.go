@@ -70,6 +70,12 @@ func New(c Config) http.Handler {
 	debug.HandleFunc("/symbol", pprof.Symbol)
 	debug.HandleFunc("/trace", pprof.Trace)
 	debug.PathPrefix("/").HandlerFunc(pprof.Index)
+	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusNotFound, Error{Message: "there is nothing here: callers have a listener of their own", Code: "not_found"})
+	})
+	m.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusMethodNotAllowed, Error{Message: "another method is wanted here", Code: "method_not_allowed"})
+	})
 	return m
 }
 
@@ -78,9 +84,9 @@ func withToken(token string) mux.MiddlewareFunc {
 	want := sha256.Sum256([]byte(token))
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-			got := sha256.Sum256([]byte(given))
-			if !ok || token == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+			got := sha256.Sum256([]byte(strings.TrimSpace(given)))
+			if !strings.EqualFold(scheme, "bearer") || token == "" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(http.StatusUnauthorized)
 				_, _ = w.Write([]byte(`{"error":"the admin token is missing or wrong"}`))

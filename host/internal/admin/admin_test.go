@@ -21,6 +21,7 @@ func TestDoors(t *testing.T) {
 		{"ErrWrongToken", "/debug/pprof/cmdline", "Bearer nope", false, 401},
 		{"ErrBareToken", "/debug/pprof/cmdline", "s3cret", false, 401},
 		{"Token", "/debug/pprof/cmdline", "Bearer s3cret", false, 200},
+		{"TokenOfABearerInLowerCase", "/debug/pprof/cmdline", "bearer s3cret", false, 200},
 		{"ErrElsewhere", "/v1/messages", "Bearer s3cret", false, 404},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -109,6 +110,9 @@ func (d *desk) create(r *http.Request) (int, any, error) {
 	if f.Name == "" || f.Wallet != "" && f.Wallet != schema.WalletMetered && f.Wallet != schema.WalletPrepaid {
 		return 0, nil, bad("an agent needs a name, and a wallet that is " + schema.WalletMetered + " or " + schema.WalletPrepaid)
 	}
+	if !capture.PlainName(f.Name) || f.Tenant != "" && !capture.PlainName(f.Tenant) {
+		return 0, nil, bad(fmt.Sprintf("name and tenant must be at most %d printable characters, without spaces around them", capture.MaxName))
+	}
 	n := capture.NewAgent{Name: f.Name, Tenant: f.Tenant, WalletMode: f.Wallet}
 	balance, err := amount("balance_usd", f.Balance)
 	if balance != nil && err == nil {
@@ -204,7 +208,14 @@ func form(r *http.Request, into any) error {
 	if len(body) > maxForm {
 		return bad("the request's body is too large")
 	}
-	if err := json.Unmarshal(body, into); err != nil {
+	var kind *json.UnmarshalTypeError
+	err = json.Unmarshal(body, into)
+	switch {
+	case errors.As(err, &kind) && kind.Field != "":
+		return bad(kind.Field + " is a " + kind.Value + " where another kind of value is wanted")
+	case kind != nil:
+		return bad("the body is not the JSON object that is wanted, but another value: " + kind.Value)
+	case err != nil:
 		return bad("the body is not the JSON object that is wanted: " + err.Error())
 	}
 	return nil

@@ -11,7 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 
@@ -119,6 +122,15 @@ func (n *NewAgent) check() error {
 		return fmt.Errorf("agent %q: a balance or a cap is below zero", n.Name)
 	}
 	return nil
+}
+
+// MaxName is the longest name of an agent or a tenant, in characters.
+const MaxName = 128
+
+// PlainName reports whether name shows as one name in a list.
+func PlainName(name string) bool {
+	return name != "" && utf8.ValidString(name) && utf8.RuneCountInString(name) <= MaxName && strings.TrimSpace(name) == name &&
+		!strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func negative(n *int64) bool { return n != nil && *n < 0 }

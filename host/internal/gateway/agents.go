@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/ainfera-ai/router/host/internal/capture"
 	"github.com/ainfera-ai/router/host/internal/money"
@@ -15,8 +12,8 @@ import (
 )
 
 const (
-	// maxName is the longest name of an agent or a tenant, in characters.
-	maxName = 128
+	// maxMemo is the longest note on a top-up, in bytes.
+	maxMemo = 128
 	// maxTopUp is the largest top-up, in micro-USD: what is larger is a slip of the keyboard.
 	maxTopUp = 1_000_000_000_000_000
 )
@@ -63,9 +60,8 @@ func checkName(param, name string) error {
 	switch {
 	case name == "":
 		return invalid(param, "an agent needs a "+param)
-	case !utf8.ValidString(name), utf8.RuneCountInString(name) > maxName, strings.TrimSpace(name) != name,
-		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return invalid(param, fmt.Sprintf("%s must be at most %d printable characters, without spaces around them", param, maxName))
+	case !capture.PlainName(name):
+		return invalid(param, fmt.Sprintf("%s must be at most %d printable characters, without spaces around them", param, capture.MaxName))
 	}
 	return nil
 }
@@ -236,8 +232,8 @@ func topUp(v *visit) (int, any, error) {
 		return 0, nil, err
 	case micro <= 0 || micro > maxTopUp:
 		return 0, nil, invalid("amount_usd", "amount_usd must be above zero, and at most "+money.USD(maxTopUp))
-	case len(f.Memo) > maxName:
-		return 0, nil, invalid("memo", fmt.Sprintf("memo must be at most %d bytes", maxName))
+	case len(f.Memo) > maxMemo:
+		return 0, nil, invalid("memo", fmt.Sprintf("memo must be at most %d bytes", maxMemo))
 	case !validID(f.AgentID):
 		return 0, nil, capture.ErrNotFound
 	}
