@@ -149,6 +149,9 @@ func TestRefusals(t *testing.T) {
 			if !strings.Contains(e.Get("message").String(), tc.contains) {
 				t.Errorf("message %q does not name %q", e.Get("message"), tc.contains)
 			}
+			if tc.code == "invalid_routing_hint" && e.Get("param").String() != "routing_hint."+tc.contains {
+				t.Errorf("param %s", e.Get("param"))
+			}
 			rows := r.all(`select outcome_status, inference_id from routing_outcomes order by created_at desc, id desc`)
 			switch {
 			case tc.outcome == "" && len(rows) != before:

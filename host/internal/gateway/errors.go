@@ -122,7 +122,7 @@ func stopping() *apiError {
 // refused makes a caller's error of routing's.
 func refused(r *route.Refusal) *apiError {
 	e := fail(r.Code, r.Message)
-	e.backend, e.hint, e.model, e.provider = r.Backend, r.Hint, r.Model, r.Provider
+	e.backend, e.hint, e.param, e.model, e.provider = r.Backend, r.Hint, r.Param, r.Model, r.Provider
 	return e
 }
 

@@ -128,7 +128,7 @@ func (h *Hints) set(where, field string, v gjson.Result) error {
 		}
 		d, ok := decimal(v)
 		if !ok {
-			if v.Type == gjson.String {
+			if v.Type == gjson.String && !strings.ContainsAny(v.Str[:min(1, len(v.Str))], "+-.0123456789") {
 				h.unknown(where, v) // a tier name of some later day
 				return nil
 			}
@@ -205,7 +205,7 @@ func decimal(v gjson.Result) (*apd.Decimal, bool) {
 }
 
 func badHint(where, must string) error {
-	return &Refusal{Code: CodeInvalidHint, Message: fmt.Sprintf("%s: %s", where, must)}
+	return &Refusal{Code: CodeInvalidHint, Param: where, Message: fmt.Sprintf("%s: %s", where, must)}
 }
 
 // record is the row's routing_hint: what was asked, with what was not understood.

@@ -29,6 +29,7 @@ type Refusal struct {
 	Message string
 	Backend string // the models that were asked, where a need refused
 	Hint    string // what the caller can do
+	Param   string // the caller's field or header that is wrong, where one is
 	// Model and Provider are the entry that is unavailable, and where it would run.
 	Model, Provider string
 	Plan            *Plan

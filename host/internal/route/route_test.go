@@ -163,6 +163,13 @@ func TestRoute(t *testing.T) {
 		{name: "HeaderFloor", call: Call{Model: "ainfera-inference", MaxTokens: 100, Header: http.Header{"X-Ainfera-Min-Quality": {"0.85"}}}, want: []string{"thinker"}},
 		{name: "ErrHintOutOfRange", call: Call{Model: "ainfera-inference", RoutingHint: []byte(`{"min_quality":1.5}`)}, code: CodeInvalidHint},
 		{name: "ErrBudgetNegative", call: Call{Model: "ainfera-inference", RoutingHint: []byte(`{"budget_cap_usd":"-1"}`)}, code: CodeInvalidHint},
+		{name: "ErrFloorBeyondNumbers", call: Call{Model: "ainfera-inference", Header: http.Header{"X-Ainfera-Min-Quality": {"1e400"}}}, code: CodeInvalidHint},
+		{name: "ErrFloorOfTooManyDigits", call: Call{Model: "ainfera-inference", RoutingHint: []byte(`{"min_quality":"0.900000000000000000000000000000000000000000"}`)}, code: CodeInvalidHint},
+		{name: "TierOfALaterDay", call: Call{Model: "ainfera-inference", MaxTokens: 100, RoutingHint: []byte(`{"min_quality":"supreme"}`)}, want: []string{"plain", "tooler", "thinker"}, check: func(t *testing.T, f *fixture, p *Plan) {
+			if got, want := string(p.Hint), `{"unknown":["routing_hint.min_quality: \"supreme\""]}`; got != want {
+				t.Errorf("recorded hint %s, want %s", got, want)
+			}
+		}},
 		{name: "ErrHintNoObject", call: Call{Model: "ainfera-inference", RoutingHint: []byte(`3`)}, code: CodeInvalidHint},
 		{name: "ThinkersFirst", call: Call{Model: "ainfera-inference", MaxTokens: 100, WantsThinking: true}, want: []string{"thinker"}},
 		{name: "ThinkingIsAWish", call: Call{Model: "ainfera-inference", MaxTokens: 100, WantsThinking: true, RoutingHint: []byte(`{"budget_cap_usd":"0.0005"}`)}, want: []string{"plain", "tooler"}, check: func(t *testing.T, f *fixture, p *Plan) {
@@ -207,6 +214,9 @@ func TestRoute(t *testing.T) {
 				ref, ok := AsRefusal(err)
 				if !ok || ref.Code != tc.code {
 					t.Fatalf("got %v (%+v), want code %s", err, p, tc.code)
+				}
+				if (ref.Code == CodeInvalidHint) != (ref.Param != "") {
+					t.Errorf("%s names %q", ref.Code, ref.Param)
 				}
 				return
 			}
