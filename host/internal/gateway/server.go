@@ -217,11 +217,13 @@ func requestID(w http.ResponseWriter) string { return w.Header().Get("Request-Id
 
 // refuse answers an error that belongs to no call, in the dialect of its path.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, e *apiError) {
-	var d dialect = anthropic{}
-	switch {
-	case strings.HasPrefix(r.URL.Path, "/v1/chat/"):
+	var d dialect = platform{}
+	switch p := r.URL.Path; {
+	case p == "/v1/messages", strings.HasPrefix(p, "/v1/messages/"):
+		d = anthropic{}
+	case strings.HasPrefix(p, "/v1/chat/"):
 		d = openai{}
-	case strings.HasPrefix(r.URL.Path, "/v1/inference"):
+	case p == "/v1/inference":
 		d = inference{}
 	}
 	s.readLittle(w)

@@ -43,6 +43,8 @@ func TestPaths(t *testing.T) {
 		{method: "POST", path: "/v1/./messages", status: 404, code: "not_found"},
 		{method: "GET", path: "/v1/messages", status: 405, code: "method_not_allowed", allow: "HEAD, POST"},
 		{method: "DELETE", path: "/v1/models", status: 405, code: "method_not_allowed", allow: "HEAD, GET"},
+		{method: "POST", path: "/v1/inferences/x", status: 405, code: "method_not_allowed", contains: `,"code":"method_not_allowed","message":"method POST`, allow: "HEAD, GET"},
+		{method: "POST", path: "/v1/chat/nothing", status: 404, code: "not_found", contains: `"type":"invalid_request_error","param":null`},
 		{method: "GET", path: "/" + strings.Repeat("é", 500), status: 404, code: "not_found"},
 	} {
 		t.Run(tc.method+tc.path[:min(len(tc.path), 20)], func(t *testing.T) {
