@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -149,7 +151,14 @@ func TestOpenAPISaysWhatIsAnswered(t *testing.T) {
 				t.Fatal(err)
 			}
 			req.Header.Set("X-Api-Key", r.key)
+			req.Header.Set(idempotencyKey, "k"+status)
 			resp, text := r.do(req)
+			if status == "200" { // once more, for what is said of a repeat
+				req.Body = io.NopCloser(strings.NewReader(body))
+				if resp, text = r.do(req); resp.Header.Get("X-Ainfera-Replayed") == "" {
+					t.Errorf("%s: no repeat: %v", path, resp.Header)
+				}
+			}
 			said := resolve(t, ops["POST "+path].Get("responses."+status))
 			var names []string
 			for name := range said.Get("headers").Map() {
@@ -162,6 +171,17 @@ func TestOpenAPISaysWhatIsAnswered(t *testing.T) {
 			}
 			holds(t, path+" "+status, resolve(t, said.Get(`content.application/json.schema`)), gjson.Parse(text))
 		}
+	}
+}
+
+// TestOpenAPIHasTheCodes holds the document's codes to those that there are.
+func TestOpenAPIHasTheCodes(t *testing.T) {
+	var said []string
+	for _, code := range gjson.GetBytes(openapiDocument, "components.schemas.ErrorCode.examples").Array() {
+		said = append(said, code.Str)
+	}
+	if want := slices.Sorted(maps.Keys(statuses)); !slices.Equal(said, want) {
+		t.Errorf("openapi.json has %q, want %q", said, want)
 	}
 }
 
