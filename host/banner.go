@@ -28,12 +28,11 @@ func (h *host) banner(public, private string) {
 	}
 	fmt.Fprintf(w, "\nlistening    http://%s\noperators    http://%s (/ready, /metrics; token in %s)\nstore        %s\n",
 		public, private, filepath.Join(h.cfg.Store.Dir, "admin.token"), h.cfg.Store.DSN.Redacted())
+	h.showKeys()
 	key := "$AINFERA_KEY"
-	for _, k := range h.keys {
-		fmt.Fprintf(w, "\nagent %q was made; its key is shown this once:\n\n  export AINFERA_KEY=%s\n", k.agent, k.key)
-		key = k.key
-	}
-	if len(h.keys) == 0 {
+	if n := len(h.keys); n > 0 {
+		key = h.keys[n-1].key
+	} else {
 		fmt.Fprintln(w, "\nThe agents' keys were shown when they were made; `ainfera agent create NAME` makes another agent.")
 	}
 	fmt.Fprintf(w, `
@@ -43,4 +42,11 @@ A first call:
     -d '{"model":"ainfera-inference","max_tokens":200,"stream":true,"messages":[{"role":"user","content":"Hello"}]}'
 
 `, public, key)
+}
+
+// showKeys prints the keys of the agents that were made at this start, which can't be had again.
+func (h *host) showKeys() {
+	for _, k := range h.keys {
+		fmt.Fprintf(h.out, "\nagent %q was made; its key is shown this once:\n\n  export AINFERA_KEY=%s\n", k.agent, k.key)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -283,6 +284,37 @@ func (r *running) serve(command ...string) {
 	r.t.Cleanup(func() { r.stop() })
 	if seen, ok := r.listening(pr); !ok {
 		r.t.Fatalf("the server did not start (status %d):\n%s%s", r.stop(), seen, r.logs)
+	}
+}
+
+// TestAStartThatFailsKeepsNoKey has the first start fail when all is loaded: the agents' keys are shown by the one that
+// serves.
+func TestAStartThatFailsKeepsNoKey(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	dir := t.TempDir()
+	r := configured(t, dir, "sqlite://"+filepath.Join(dir, "ainfera.db"))
+	text, err := os.ReadFile(r.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := strings.Replace(string(text), `listen = "127.0.0.1:0"`, fmt.Sprintf("listen = %q", taken.Addr()), 1)
+	if err := os.WriteFile(r.config, []byte(elsewhere), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if status := run(t.Context(), []string{"serve", "--config", r.config}, strings.NewReader(""), &out, r.logs); status == 0 || strings.Contains(out.String(), "AINFERA_KEY") {
+		t.Fatalf("the first start: status %d\n%s%s", status, out.String(), r.logs)
+	}
+	if err := os.WriteFile(r.config, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.serve()
+	if resp, body := r.message(fmt.Sprintf(hello, "ainfera-inference", false, "")); resp.StatusCode != 200 {
+		t.Errorf("with the key that was shown: %d %s", resp.StatusCode, body)
 	}
 }
 

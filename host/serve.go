@@ -109,7 +109,7 @@ func (h *host) close() error {
 	return err
 }
 
-// openStore opens the books and makes the configuration's agents where they are missing.
+// openStore opens the books.
 func (h *host) openStore(ctx context.Context) error {
 	books, err := openBooks(ctx, h.cfg, h.log, false)
 	if err != nil {
@@ -118,8 +118,7 @@ func (h *host) openStore(ctx context.Context) error {
 	h.books = books
 	h.closers = append(h.closers, books.Close)
 	h.metrics.Guard(books.Guard)
-	h.keys, err = h.ensureAgents(ctx, h.cfg)
-	return err
+	return nil
 }
 
 // ensureAgents makes the configuration's agents where they are missing. Keys that were made are returned whatever happened
@@ -213,6 +212,11 @@ func (h *host) listen(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("listen for operators: %w: set `admin { listen }` in the configuration", err), public.Close())
 	}
 	if err := h.keepAddress(private.Addr().String()); err != nil {
+		return errors.Join(err, public.Close(), private.Close())
+	}
+	// Last of what can fail: the keys are shown this once, below.
+	if h.keys, err = h.ensureAgents(ctx, h.cfg); err != nil {
+		h.showKeys()
 		return errors.Join(err, public.Close(), private.Close())
 	}
 	servers := []*http.Server{
