@@ -2,7 +2,8 @@
 # has its credentials, the built-in simulator answers. Export one key (ANTHROPIC_API_KEY, say), start again, and the
 # real models of that vendor take over.
 #
-#   ainfera config check           reads this file, reports every mistake as file:line:column, and starts nothing
+#   ainfera config check           reads this file, reports every mistake as file:line:column, and starts nothing. What only
+#                                  the modules know (the settings, below) the start reports, and a reload, in the same way
 #
 # Durations are "30s", sizes "32MiB"; money and quality are decimals in quotes. env("NAME") is empty when the variable is
 # unset or empty, env("NAME", "x") is then x; file("path") is the text of a mounted secret, its path relative to this file.

@@ -95,6 +95,47 @@ func checkSettings(cfg *config.Config, plugin string, m wasm.Manifest) error {
 	return nil
 }
 
+// trial is the input of a decision between nobody, and settings its last field.
+const (
+	trial = `{"candidates":[],"min_quality_explicit":false,"options":{"expected_cost_ranking":false,"floor_on_q_prior":true,"maker_penalty":null,"q_empirical":null,"quality_floor":null},` +
+		`"policy":{"agentic_floor":null,"budget_cap_usd":null,"latency_cap_ms":null,"min_quality":"0.50","policy_name":"trial"},` +
+		`"request":{"agent_id":"trial","estimated_input_tokens":1,"request_id":"trial","reserved_max_tokens":1}`
+	trialSettings = `,"settings":`
+)
+
+// trySettings has policies decide with the settings of the preferences that name them, and warns of one that decides
+// without them and fails with them, which it will at every call: a manifest knows a setting's type, and only the policy its
+// sense. It refuses nothing, since a policy that is broken must not keep the others from serving.
+func (h *host) trySettings(ctx context.Context, cfg *config.Config, from live) {
+	for i := range cfg.Routing.Preferences {
+		p := &cfg.Routing.Preferences[i]
+		if len(p.Settings) == 0 {
+			continue
+		}
+		settings, err := plainJSON(p.Settings)
+		if err == nil {
+			err = tryPolicy(ctx, from.Slot(p.Policy), settings)
+		}
+		if err != nil {
+			h.log.Warn("a preference's settings don't work: calls that ask for it will fail", "at", p.Pos("settings").String(), "preference", p.Name,
+				"policy", p.Policy, "error", err)
+		}
+	}
+}
+
+func tryPolicy(ctx context.Context, slot *wasm.Slot, settings []byte) error {
+	m, release := slot.Acquire()
+	defer release()
+	if m == nil {
+		return errNoPlugin
+	}
+	if _, _, err := m.Decide(ctx, []byte(trial+"}")); err != nil {
+		return nil // it is not made for such an input, so that its failure says nothing of the settings
+	}
+	_, _, err := m.Decide(ctx, []byte(trial+trialSettings+string(settings)+"}"))
+	return err
+}
+
 // completed are settings of the configuration with the defaults of a module's manifest.
 func completed(given map[string]any, m wasm.Manifest) (json.RawMessage, error) {
 	var text []byte

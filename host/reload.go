@@ -105,6 +105,7 @@ func (h *host) prepare(ctx context.Context, cfg *config.Config, loaded func(stri
 		change.Abort()
 		return nil, err
 	}
+	h.trySettings(ctx, cfg, change)
 	return &next{change, world}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,6 +102,31 @@ func (r *running) lineOfText(part string) int {
 		r.t.Fatalf("%q is not in the configuration", part)
 	}
 	return strings.Count(before, "\n") + 1
+}
+
+// Settings of which a policy makes nothing are told where they stand, by the start and by a reload.
+func TestSettingsThatDontWork(t *testing.T) {
+	t.Parallel()
+	const odd = "\nrouting {\n  preference \"odd\" {\n    policy = \"floor\"\n    settings = { floor_delta = %q }\n  }\n}\n"
+	r := start(t, catalogue, fmt.Sprintf(odd, "much"))
+	for _, wrong := range []string{"much", "more"} {
+		if wrong == "more" {
+			r.edit(swapText(`"much"`, `"more"`))
+			if status, answer := r.operate("POST", "/reload", nil); status != http.StatusOK {
+				t.Fatalf("reload: %d %s", status, answer)
+			}
+		}
+		place := fmt.Sprintf("config.hcl:%d:", r.lineOfText("floor_delta"))
+		told := slices.ContainsFunc(strings.Split(r.logs.String(), "\n"), func(line string) bool {
+			return strings.Contains(line, "preference=odd") && strings.Contains(line, place) && strings.Contains(line, wrong)
+		})
+		if !told {
+			t.Errorf("%s at %s is not in the log:\n%s", wrong, place, r.logs.String())
+		}
+	}
+	if strings.Count(r.logs.String(), "settings don't work") != 2 {
+		t.Errorf("others are told, too:\n%s", r.logs.String())
+	}
 }
 
 // A configuration that can't be taken is refused with its place, and changes nothing of what serves.

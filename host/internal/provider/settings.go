@@ -46,7 +46,7 @@ func ValidateSettings(declared []Setting, given []byte) ([]byte, error) {
 	}
 	for name := range have {
 		if !known[name] {
-			wrong = append(wrong, fmt.Sprintf("%s: the adapter has no such setting; it has %s", name, names(declared)))
+			wrong = append(wrong, fmt.Sprintf("%s: the module has no such setting; it has %s", name, names(declared)))
 		}
 	}
 	if len(wrong) > 0 {

@@ -19,7 +19,7 @@ func TestValidateSettings(t *testing.T) {
 		{"Given", `{"top":1.5,"field":"x","also":["a","b"],"strict":true}`, `{"also":["a","b"],"field":"x","strict":true,"top":1.5}`, ""},
 		{"NullIsUnset", `{"top":null,"field":null}`, `{"field":"max_tokens","strict":false}`, ""},
 		{"ErrNotObject", `[1]`, "", "expected an object"},
-		{"ErrUnknown", `{"feild":"x"}`, "", "feild: the adapter has no such setting; it has also, field, strict, top"},
+		{"ErrUnknown", `{"feild":"x"}`, "", "feild: the module has no such setting; it has also, field, strict, top"},
 		{"ErrString", `{"field":1}`, "", "field: expected a string, got 1"},
 		{"ErrNumber", `{"top":"1"}`, "", `top: expected a number, got "1"`},
 		{"ErrBool", `{"strict":"yes"}`, "", `strict: expected a bool, got "yes"`},
