@@ -285,6 +285,38 @@ func TestCallerEndsItsSide(t *testing.T) {
 	})
 }
 
+// TestNoTokensAsked sends a max_tokens of zero, which passes as it is or not at all.
+func TestNoTokensAsked(t *testing.T) {
+	for _, tc := range []struct {
+		model, path string
+		status      int
+		tried       string
+	}{
+		{"v1", "/v1/messages", 200, "v1"},
+		{"t1", "/v1/messages", 400, ""},
+		{"t1", "/v1/chat/completions", 400, ""},
+		{"ainfera-inference", "/v1/messages", 200, "v1"},
+	} {
+		t.Run(tc.model+tc.path, func(t *testing.T) {
+			r := newRig(t)
+			r.serve("v1", answer(200, wholeAnswer))
+			req, err := http.NewRequestWithContext(t.Context(), "POST", r.http.URL+tc.path, strings.NewReader(fmt.Sprintf(`{"model":%q,"max_tokens":0,"messages":[{"role":"user","content":"hi"}]}`, tc.model)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("X-Api-Key", r.key)
+			resp, body := r.do(req)
+			if tried := r.tried(); resp.StatusCode != tc.status || tried != tc.tried {
+				t.Errorf("got %d %s of %q, want %d of %q", resp.StatusCode, body, tried, tc.status, tc.tried)
+			}
+			if tc.status == 400 && !strings.Contains(body, "max_tokens") {
+				t.Errorf("told %s", body)
+			}
+			r.clean()
+		})
+	}
+}
+
 func TestModels(t *testing.T) {
 	r := newRig(t)
 	get := func(t *testing.T, query string, header ...string) gjson.Result {

@@ -107,6 +107,9 @@ func (c *call) attempt(cand *route.Candidate, dep route.Deployment) (*winner, er
 		return nil, errSkip // before it is asked to build the request: that may be what it failed at
 	}
 	ask, edits := c.ask(up, cand, dep)
+	if !ask.Verbatim && c.req.HasMaxTokens && c.req.MaxTokens == 0 {
+		return nil, c.note(cand, dep, started, unlimited(), 0)
+	}
 	prep, err := up.Prepare(c.r.Context(), ask)
 	if err != nil {
 		return nil, c.note(cand, dep, started, c.judge(err), 0)
@@ -129,6 +132,12 @@ func (c *call) attempt(cand *route.Candidate, dep route.Deployment) (*winner, er
 		return nil, c.note(cand, dep, started, te, prep.Try().Sends)
 	}
 	return c.open(won, started)
+}
+
+// unlimited is why a request for no tokens at all is not translated. To an adapter no limit is none given, so that the
+// vendor would be asked, and paid, for as long an answer as it likes. An API of Anthropic's makes of it what it will.
+func unlimited() *tryError {
+	return &tryError{reason: abi.ErrInvalidRequest, message: "max_tokens: at least one token must be asked for", refused: true, fallsOver: true}
 }
 
 // open takes an answer to its first valid event and makes it the one that serves, or closes it.
