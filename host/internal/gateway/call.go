@@ -180,6 +180,9 @@ func (c *call) parse() error {
 	case errors.As(err, &bad):
 		e := fail(codeInvalidRequest, bad.Error())
 		e.param = bad.Param
+		if enc := c.r.Header.Get("Content-Encoding"); enc != "" && bad.Param == "" {
+			e.message = "the body says that its content-encoding is " + clip(enc, 20) + ", which is not undone here: send it as it is; " + e.message
+		}
 		return e
 	case errors.As(err, &known):
 		return known

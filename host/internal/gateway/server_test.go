@@ -157,6 +157,7 @@ func TestBodies(t *testing.T) {
 		finish        bool
 		status        int
 		closes        bool
+		says          string
 	}{
 		{name: "TooLargeAndNeverSent", request: head + "Content-Length: 300000\r\n\r\n", status: 413, closes: true},
 		{name: "SlightlyTooLargeAndNeverSent", request: head + "Content-Length: 1001\r\n\r\n", status: 413, closes: true},
@@ -164,12 +165,16 @@ func TestBodies(t *testing.T) {
 		{name: "TooLargeInChunksWithoutEnd", request: head + "Transfer-Encoding: chunked\r\n\r\n400\r\n" + strings.Repeat(" ", 1024) + "\r\n", status: 413, closes: true},
 		{name: "BrokenOff", request: head + "Content-Length: 900\r\n\r\n{", finish: true, status: 400},
 		{name: "Empty", request: head + "Content-Length: 0\r\n\r\n", status: 400},
+		{name: "Compressed", request: head + "Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x8b\b", status: 400, says: "content-encoding is gzip"},
 		{name: "NotJSON", request: head + "Content-Length: 3\r\n\r\n<a>", status: 400},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			resp, body := r.raw(tc.request, tc.finish)
 			if resp.StatusCode != tc.status || tc.closes && !resp.Close || gjson.Get(body, "request_id").String() == "" {
 				t.Fatalf("got %d (closes: %v) %s, want %d", resp.StatusCode, resp.Close, body, tc.status)
+			}
+			if !strings.Contains(body, tc.says) {
+				t.Errorf("%s does not say %q", body, tc.says)
 			}
 			if tc.status == 413 && gjson.Get(body, "error.type").String() != "request_too_large" {
 				t.Errorf("error %s", body)
