@@ -38,7 +38,7 @@ limits {
   upstream_connect = "5s"
   upstream_first   = "120s" # streams: to the first byte
   upstream_idle    = "120s" # streams: between bytes
-  upstream_total   = "600s" # not streamed: request to last byte. Streamed: so long may nothing but comments come
+  upstream_total   = "600s" # not streamed: request to last byte. Streamed: so long may only comments and pings come
   drain            = "30s"  # what calls in flight get at shutdown
 }
 

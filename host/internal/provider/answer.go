@@ -29,7 +29,7 @@ type Answer struct {
 	collect func(framing.Frame) error
 	buf     []byte
 	filled  bool            // the last read filled buf
-	waited  time.Duration   // for a frame since the last one: comments keep a connection alive, and are no answer
+	waited  time.Duration   // for a frame since the last one: comments and pings keep a connection alive, and are no answer
 	pending error           // what the body's read returned together with its last bytes
 	frames  []framing.Frame // of the last read
 	records []abi.Record    // what the guest is pushed for them
@@ -172,7 +172,7 @@ func (a *Answer) read() error {
 		if err := a.framer.Feed(a.buf[:n], a.collect); err != nil {
 			return a.malformed(err)
 		}
-		if slices.ContainsFunc(a.frames, func(f framing.Frame) bool { return !f.Empty }) {
+		if slices.ContainsFunc(a.frames, saysSomething) {
 			a.waited = 0
 		}
 		return nil
@@ -192,6 +192,9 @@ func (a *Answer) read() error {
 	}
 	return io.EOF
 }
+
+// saysSomething is false for what only shows that the vendor is there: a comment, or the event that Anthropic has for it.
+func saysSomething(f framing.Frame) bool { return !f.Empty && string(f.Event) != "ping" }
 
 // readBody reads the body once, under the deadline that holds now.
 func (a *Answer) readBody() (int, error) {
@@ -218,8 +221,8 @@ func (a *Answer) readBody() (int, error) {
 	return n, err
 }
 
-// expect gives the vendor its time for the next byte. Comments say that it is at work still, and vendors send them for
-// minutes before they answer; but no longer than a whole answer may take.
+// expect gives the vendor its time for the next byte. Comments and pings say that it is at work still, and vendors send them
+// for minutes before they answer; but no longer than a whole answer may take.
 func (a *Answer) expect() {
 	switch left := a.p.up.limits.Total - a.waited; {
 	case left >= a.idle.after:
@@ -231,7 +234,7 @@ func (a *Answer) expect() {
 	}
 }
 
-const onlyComments = "nothing but comments"
+const onlyComments = "nothing but comments and pings"
 
 // malformed is the failure of a body that isn't in the framing it should be in.
 func (a *Answer) malformed(err error) *Failure {
