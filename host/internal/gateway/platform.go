@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -164,7 +165,11 @@ func validID(id string) bool {
 
 // number is a whole number of the query, from least to most.
 func (v *visit) number(name string, absent, least, most int64) (int64, error) {
-	values, given := v.r.URL.Query()[name]
+	query, err := url.ParseQuery(v.r.URL.RawQuery)
+	if err != nil { // what can't be read may have been the limit
+		return 0, fail(codeInvalidRequest, "the query is not made of name=value pairs, joined by & and with %xx for what is special")
+	}
+	values, given := query[name]
 	if !given {
 		return absent, nil
 	}

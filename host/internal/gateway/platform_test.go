@@ -297,6 +297,8 @@ func TestWhatIsRefused(t *testing.T) {
 		{"LimitNoNumber", "own", "GET", "/v1/audit/" + w.agent.ID + "?limit=ten", "", 400, "invalid_request", "limit"},
 		{"LimitTwice", "own", "GET", "/v1/audit/" + w.agent.ID + "?limit=1&limit=2", "", 400, "invalid_request", "limit"},
 		{"LimitEmpty", "own", "GET", "/v1/audit/" + w.agent.ID + "?limit=", "", 400, "invalid_request", "limit"},
+		{"LimitBehindASemicolon", "own", "GET", "/v1/ledger/" + w.agent.ID + "?limit=1;since=2", "", 400, "invalid_request", ""},
+		{"LimitUnescaped", "own", "GET", "/v1/audit/" + w.agent.ID + "?limit=%zz", "", 400, "invalid_request", ""},
 		{"SinceBelowZero", "own", "GET", "/v1/audit/" + w.agent.ID + "?since_seq=-1", "", 400, "invalid_request", "since_seq"},
 		{"SinceOverflows", "own", "GET", "/v1/audit/" + w.agent.ID + "?since_seq=9223372036854775808", "", 400, "invalid_request", "since_seq"},
 		{"UnknownPart", "own", "GET", "/v1/inferences/" + w.inference + "/decision?part=all", "", 400, "invalid_request", "part"},
