@@ -40,6 +40,8 @@ type charger struct {
 	regions int
 	current int   // the site of the region that is being read
 	joining int64 // what every region weighs to begin with
+	// counted is what the compiler will have to do.
+	counted complexity
 	// straight is the innermost frame since whose beginning nothing could have branched, or -1.
 	straight int
 }
@@ -48,6 +50,7 @@ type charger struct {
 // compiler may have to move each of them, which no instruction shows. The few that every function of Go's has are free.
 func (c *charger) read(r *reader, locals, results int) {
 	c.sites, c.regions, c.straight = c.sites[:0], 0, 0
+	c.counted = complexity{bytes: int64(len(r.b)), locals: int64(locals)}
 	c.joining = int64(max(0, locals-freeLocals) / 8)
 	c.frames = append(c.frames[:0], frame{op: opBlock, arity: results})
 	c.begin(r.pos, region)
@@ -95,6 +98,7 @@ func (c *charger) weigh(n int64) { c.sites[c.current].weight += n }
 
 func (c *charger) open(r *reader, op byte, t FuncType) {
 	f := frame{op: op, arity: len(t.Results)}
+	c.counted.opened(op)
 	switch op {
 	case opLoop:
 		if c.straight == 0 && c.sites[0].weight <= smallWeight {
@@ -166,6 +170,7 @@ func (c *charger) table(r *reader) {
 		r.fail("branch table of %d labels, the limit is %d", n, maxBranchTableSize)
 		return
 	}
+	c.counted.labels += int64(n + 1)
 	for range n + 1 {
 		c.branch(r, true)
 	}

@@ -74,6 +74,9 @@ func (m *module) writeCode(b []byte) ([]byte, error) {
 		if body.err != nil {
 			return nil, body.err
 		}
+		if err := m.afford(m.imported+i, &c.counted); err != nil {
+			return nil, err
+		}
 		patch(b, start)
 	}
 	if r.more() {
@@ -144,10 +147,14 @@ func (m *module) appendBlockType(b []byte, results []ValueType) []byte {
 	case 1:
 		return append(b, byte(results[0]))
 	}
-	i := slices.IndexFunc(m.blockTypes, func(t FuncType) bool { return slices.Equal(t.Results, results) })
-	if i < 0 {
+	key := FuncType{Results: results}.String()
+	i, known := m.blockTypeOf[key]
+	if !known {
+		if m.blockTypeOf == nil {
+			m.blockTypeOf = map[string]int{}
+		}
 		i = len(m.blockTypes)
-		m.blockTypes = append(m.blockTypes, FuncType{Results: results})
+		m.blockTypes, m.blockTypeOf[key] = append(m.blockTypes, FuncType{Results: results}), i
 	}
 	return appendS64(b, int64(len(m.types)+i))
 }

@@ -9,6 +9,7 @@ func (c *charger) immediate(r *reader, op byte, imm immediate, at int) {
 			c.branch(r, false)
 			c.straight = -1
 		case opCall, opReturnCall:
+			c.counted.calls++
 			if f := r.u32(); int(f) < c.m.imported {
 				c.weigh(weightHostCall)
 			}
@@ -25,6 +26,7 @@ func (c *charger) immediate(r *reader, op byte, imm immediate, at int) {
 	case immBranches:
 		c.table(r)
 	case immIndirect:
+		c.counted.calls++
 		r.u32()
 		r.u32()
 		c.straight = -1

@@ -33,11 +33,17 @@ const (
 	maxFunctionBytes   = 4 << 20
 	maxFunctionLocals  = 50_000
 	maxTypeValues      = 1_000
-	maxTableElements   = 1 << 20
+	maxTableElements   = 1 << 18 // of all tables: they are memory of the host's, eight bytes each, in every instance
 	maxTables          = 16
 	maxNesting         = 10_000
-	maxMutableGlobals  = 10_000
 	maxBranchTableSize = 1 << 16
+	maxTypes           = 10_000
+	maxImports         = 1_000
+	maxFunctions       = 100_000
+	maxGlobals         = 10_000
+	maxExports         = 10_000
+	maxElementSegments = 10_000
+	maxDataSegments    = 1 << 18 // Go's linker makes a hundred thousand
 )
 
 // Options bound what Rewrite accepts. The zero value takes the defaults.

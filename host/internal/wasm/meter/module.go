@@ -50,8 +50,11 @@ type module struct {
 	// namesData says that an instruction refers to a data segment; known once the code was read.
 	namesData bool
 	// blockTypes are types that the charged code needs beside the module's own.
-	blockTypes []FuncType
-	out        Metered
+	blockTypes  []FuncType
+	blockTypeOf map[string]int // where each is, by its text
+	elements    int            // of the element segments
+	effort      int64          // of the functions that were read; see afford
+	out         Metered
 }
 
 type globalType struct {
@@ -136,7 +139,7 @@ func (m *module) split(wasm []byte) error {
 }
 
 func (m *module) readTypes(r *reader) {
-	for range r.count(3) {
+	for range r.bounded(3, maxTypes, "types") {
 		if r.err != nil {
 			return
 		}
@@ -148,7 +151,7 @@ func (m *module) readTypes(r *reader) {
 }
 
 func (m *module) readImports(r *reader) {
-	for range r.count(4) {
+	for range r.bounded(4, maxImports, "imports") {
 		if r.err != nil {
 			return
 		}
@@ -170,7 +173,7 @@ func (m *module) readImports(r *reader) {
 }
 
 func (m *module) readFunctions(r *reader) {
-	n := r.count(1)
+	n := r.bounded(1, maxFunctions, "functions")
 	m.funcs = append(make([]uint32, 0, len(m.funcs)+n), m.funcs...)
 	for range n {
 		if r.err != nil {
@@ -189,20 +192,18 @@ func (m *module) typeIndex(r *reader) uint32 {
 }
 
 func (m *module) readTables(r *reader) {
-	n := r.count(3)
-	if n > maxTables {
-		r.fail("module has %d tables, the limit is %d", n, maxTables)
-	}
+	n := r.bounded(3, maxTables, "tables")
+	total := uint64(0)
 	for range n {
 		if r.err != nil {
 			return
 		}
 		ref := r.refType()
 		lo, hi := r.limits("table")
-		if lo > maxTableElements {
-			r.fail("table of %d elements, the limit is %d", lo, maxTableElements)
+		if total += uint64(lo); total > maxTableElements {
+			r.fail("table of %d elements, the limit is %d for all tables", lo, maxTableElements)
 		}
-		m.tables = append(m.tables, tableLimits{ref, lo, min(hi, maxTableElements)})
+		m.tables = append(m.tables, tableLimits{ref, lo, max(lo, min(hi, uint32(maxTableElements/n)))})
 	}
 }
 
@@ -226,7 +227,7 @@ func (m *module) readMemory(r *reader) {
 }
 
 func (m *module) readGlobals(r *reader) {
-	for range r.count(4) {
+	for range r.bounded(4, maxGlobals, "globals") {
 		if r.err != nil {
 			return
 		}
@@ -241,13 +242,13 @@ func (m *module) readGlobals(r *reader) {
 		m.constExpr(r)
 		m.globals = append(m.globals, g)
 		if g.mutable {
-			m.addGlobal(r, g)
+			m.addGlobal(g)
 		}
 	}
 }
 
 // addGlobal books a mutable global for the snapshot.
-func (m *module) addGlobal(r *reader, g globalType) {
+func (m *module) addGlobal(g globalType) {
 	switch g.value {
 	case I32, I64, F32, F64:
 		m.out.Globals = append(m.out.Globals, GlobalExportPrefix+strconv.Itoa(len(m.globals)-1))
@@ -255,13 +256,10 @@ func (m *module) addGlobal(r *reader, g globalType) {
 		// The host can neither read nor write these from outside.
 		m.out.Unsnapshotable = "a mutable global of type " + g.value.String()
 	}
-	if len(m.out.Globals) > maxMutableGlobals {
-		r.fail("module has more than %d mutable globals", maxMutableGlobals)
-	}
 }
 
 func (m *module) readExports(r *reader) {
-	n := r.count(3)
+	n := r.bounded(3, maxExports, "exports")
 	seen := make(map[string]bool, n)
 	for range n {
 		e := Export{Name: r.name(), Kind: ExternKind(r.byte())}

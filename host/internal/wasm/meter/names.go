@@ -20,7 +20,7 @@ func functionNames(custom []byte) []byte {
 
 func readsAsNames(b []byte) bool {
 	r := reader{b: b}
-	for range r.count(2) {
+	for range r.bounded(2, maxFunctions, "names") {
 		r.u32()
 		r.name()
 		if r.err != nil {

@@ -99,6 +99,16 @@ func (r *reader) count(size int) int {
 	return n
 }
 
+// bounded is count for what the compiler keeps a record of: each may be a few bytes here and hundreds there.
+func (r *reader) bounded(size, limit int, what string) int {
+	n := r.count(size)
+	if n > limit {
+		r.fail("module has %d %s, the limit is %d", n, what, limit)
+		return 0
+	}
+	return n
+}
+
 func (r *reader) name() string {
 	s := r.bytes(r.count(1))
 	if !utf8.Valid(s) {

@@ -50,7 +50,7 @@ func (m *module) constExpr(r *reader) (op byte, value int64) {
 
 // readElements reads the element section, which is written back as it was: tables are filled by the runtime.
 func (m *module) readElements(r *reader) {
-	for range r.count(2) {
+	for range r.bounded(2, maxElementSegments, "element segments") {
 		if r.err != nil {
 			return
 		}
@@ -83,7 +83,11 @@ func (m *module) readElement(r *reader) {
 			r.fail("element kind %#x is not supported", kind)
 		}
 	}
-	for range r.count(1) {
+	n := r.count(1)
+	if m.elements += n; m.elements > maxTableElements {
+		r.fail("element segments of more than %d elements", maxTableElements)
+	}
+	for range n {
 		if r.err != nil {
 			return
 		}
@@ -103,7 +107,7 @@ func (m *module) tableIndex(r *reader) {
 
 // readData takes the active segments out. A passive one stays, since memory.init refers to it.
 func (m *module) readData(r *reader) {
-	m.segments = r.count(2)
+	m.segments = r.bounded(2, maxDataSegments, "data segments")
 	for range m.segments {
 		kind := r.u32()
 		if r.err == nil && kind > 2 {
