@@ -124,8 +124,21 @@ func (in *instance) fault(call string, budget int64, err error) *Fault {
 	default:
 		f.Kind, f.Message = FaultTrap, trapMessage(err)
 	}
+	f.Message = shown(f.Message)
 	in.poison(f)
 	return f
+}
+
+// maxMessage is what is kept of a message; the guest may have written most of it.
+const maxMessage = 1 << 10
+
+// shown is a message as a log, a row and a terminal may have it: one line of bounded length.
+func shown(s string) string {
+	s = printable([]byte(s[:min(len(s), 2*maxMessage)]))
+	if len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
 }
 
 // protocol is the fault of a guest that returned something it may not.

@@ -2,7 +2,9 @@ package wasm
 
 import (
 	"errors"
+	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestGuestPanic(t *testing.T) {
@@ -36,5 +38,12 @@ func TestTrapMessage(t *testing.T) {
 	err := errors.New("wasm error: integer divide by zero\nwasm stack trace:\n\t.$12(i32)\n\t.divide(i32,i32) i32\n\t.main()")
 	if got, want := trapMessage(err), "integer divide by zero in divide"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestMessagesAreOneShortLine(t *testing.T) {
+	got := shown("panic: a\x1b[2J\nlevel=error\tforged" + strings.Repeat("ä", 4000))
+	if strings.ContainsAny(got, "\x1b\n") || len(got) > maxMessage+len("…") || !strings.HasPrefix(got, "panic: a\uFFFD[2J\uFFFDlevel=error\tforged") || !utf8.ValidString(got) {
+		t.Errorf("got %d bytes: %q", len(got), got[:60])
 	}
 }

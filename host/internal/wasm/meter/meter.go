@@ -39,6 +39,7 @@ const (
 	maxBranchTableSize = 1 << 16
 	maxTypes           = 10_000
 	maxImports         = 1_000
+	maxLabelBytes      = 1_000
 	maxFunctions       = 100_000
 	maxGlobals         = 10_000
 	maxExports         = 10_000

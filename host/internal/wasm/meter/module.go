@@ -155,7 +155,7 @@ func (m *module) readImports(r *reader) {
 		if r.err != nil {
 			return
 		}
-		im := Import{Module: r.name(), Name: r.name()}
+		im := Import{Module: r.label(), Name: r.label()}
 		kind := r.byte()
 		if r.err == nil && kind != byte(Func) {
 			r.fail("imports %s from %s, which is not a function: a module must bring its own memory, tables and globals", im.Name, im.Module)
@@ -262,7 +262,7 @@ func (m *module) readExports(r *reader) {
 	n := r.bounded(3, maxExports, "exports")
 	seen := make(map[string]bool, n)
 	for range n {
-		e := Export{Name: r.name(), Kind: ExternKind(r.byte())}
+		e := Export{Name: r.label(), Kind: ExternKind(r.byte())}
 		i := int(r.u32())
 		if r.err != nil {
 			return

@@ -2,6 +2,8 @@ package meter
 
 import (
 	"fmt"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -116,6 +118,17 @@ func (r *reader) name() string {
 		return ""
 	}
 	return string(s)
+}
+
+// label is the name of an import or export, which errors repeat to people.
+func (r *reader) label() string {
+	s := r.name()
+	if len(s) > maxLabelBytes {
+		r.fail("name of %d bytes, the limit is %d", len(s), maxLabelBytes)
+	} else if i := strings.IndexFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }); i >= 0 {
+		r.fail("name %q can't be printed", s)
+	}
+	return s
 }
 
 func appendU32(b []byte, v uint32) []byte {
