@@ -84,6 +84,8 @@ func printTests(w io.Writer, r *author.Report, dir string) {
 	switch {
 	case r.GoRun && r.GoErr == nil:
 		fmt.Fprintln(w, "go test: ok")
+	case r.Faulted():
+		fmt.Fprintln(w, "go test: not run, since nothing would stop there what ended a case here")
 	case r.GoRun:
 		fmt.Fprintf(w, "\ngo test: FAIL\n%s", indented(r.GoErr.Error()))
 	}

@@ -93,7 +93,7 @@ func ParseFile(text []byte) (*File, error) {
 		}
 	}
 	if (f.Input != nil) == (f.Call != nil) {
-		return nil, errors.New("either input.json, of a policy, or call.json, of an adapter")
+		return nil, errors.New("want either input.json, of a policy, or call.json, of an adapter, as \"-- call.json --\" on a line of its own")
 	}
 	return f, nil
 }

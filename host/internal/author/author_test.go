@@ -342,3 +342,45 @@ func TestEachMistakeIsFound(t *testing.T) {
 		})
 	}
 }
+
+// TestGoIsNotRunAfterAFault: what the sandbox stopped would not be stopped as Go.
+func TestGoIsNotRunAfterAFault(t *testing.T) {
+	p := written(t, "adapter", "acme")
+	rewrite(t, filepath.Join(p.Dir, "main.go"), "\tdoc, err := jscan", "\tfor c.Model != \"\" {\n\t}\n\tdoc, err := jscan")
+	r, err := p.Test(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.GoRun || !r.Faulted() || r.Failed() != len(r.Cases) {
+		t.Errorf("as Go %v, %d failed of %d cases", r.GoRun, r.Failed(), len(r.Cases))
+	}
+}
+
+// TestNoPlugin: a directory without a plugin is called that, and a package that is no program.
+func TestNoPlugin(t *testing.T) {
+	p := &Plugin{Dir: t.TempDir(), Sandbox: sandbox(t)}
+	for _, tc := range []struct{ file, text, says string }{
+		{"notes.txt", "", "holds no plugin: `ainfera plugin new` writes one"},
+		{"go.mod", "module example.com/x\n", "holds no plugin: `ainfera plugin new` writes one"},
+		{"x.go", "package x\n", "is no program: its files must be of package main"},
+	} {
+		if err := os.WriteFile(filepath.Join(p.Dir, tc.file), []byte(tc.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Build(t.Context(), ""); err == nil || !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("with %s: got %v, want %q in it", tc.file, err, tc.says)
+		}
+	}
+}
+
+// TestManifestsNameStaysInItsDirectory: the module's file is called what its manifest says, which is no path.
+func TestManifestsNameStaysInItsDirectory(t *testing.T) {
+	p := written(t, "policy", "acme")
+	rewrite(t, filepath.Join(p.Dir, "main.go"), `"acme"`, `"../acme"`)
+	if _, err := p.Build(t.Context(), ""); err == nil || !strings.Contains(err.Error(), `"../acme"`) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(p.Dir), "acme.wasm")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it was written beside its directory: %v", err)
+	}
+}

@@ -78,15 +78,25 @@ func (p *Plugin) compile(ctx context.Context) ([]byte, error) {
 	}
 	defer os.RemoveAll(tmp)
 	out := filepath.Join(tmp, "plugin.wasm")
-	said, err := p.goCommand(ctx, true, "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-o", out, ".")
+	_, err = p.goCommand(ctx, true, "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-o", out, ".")
+	if failed := (*CompileError)(nil); errors.As(err, &failed) {
+		return nil, p.noPlugin(failed)
+	}
 	if err != nil {
 		return nil, err
 	}
-	module, err := os.ReadFile(out)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("go build made no module of %s: it must be package main\n%s", p.Dir, said)
+	return os.ReadFile(out)
+}
+
+// noPlugin says of a directory that holds no plugin that it doesn't, where the go command speaks of what it lacks.
+func (p *Plugin) noPlugin(failed *CompileError) error {
+	switch {
+	case strings.Contains(failed.Output, "go.mod file not found"), strings.Contains(failed.Output, "no Go files in"):
+		return fmt.Errorf("%s holds no plugin: `ainfera plugin new` writes one, and the commands after it take its directory", p.abs())
+	case strings.Contains(failed.Output, "requires exactly one main package"):
+		return fmt.Errorf("%s is no program: its files must be of package main", p.abs())
 	}
-	return module, err
+	return failed
 }
 
 // goCommand runs the go command in the plugin's directory. What it says on a failure is a *CompileError.

@@ -28,7 +28,7 @@ func New(kit fs.FS, kind, name, dir string) error {
 	case !ok:
 		return fmt.Errorf("kind %q: want adapter or policy", kind)
 	case !pluginName.MatchString(name) || len(name) > 60:
-		return fmt.Errorf("name %q: want lower-case letters, digits and single dashes, a letter first", name)
+		return fmt.Errorf("name %q: want lower-case letters, digits and single dashes, a letter first, and no more than 60 of them", name)
 	}
 	if err := vacant(dir); err != nil {
 		return err

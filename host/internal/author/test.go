@@ -18,7 +18,8 @@ import (
 type Report struct {
 	Manifest wasm.Manifest
 	Cases    []*CaseReport
-	// GoErr is what `go test` said in the plugin's directory, nil when it passed; GoRun is false where there are no sources.
+	// GoErr is what `go test` said in the plugin's directory, nil when it passed; GoRun is false where there are no sources, and
+	// after a fault.
 	GoErr error
 	GoRun bool
 	// Rewritten are the cases that an update changed.
@@ -42,6 +43,13 @@ type Check struct {
 	Repro string
 }
 
+// Faulted says that a case ended in a fault of the module's.
+func (r *Report) Faulted() bool {
+	return slices.ContainsFunc(r.Cases, func(c *CaseReport) bool {
+		return slices.ContainsFunc(c.Checks, func(check Check) bool { return isFault(check.Err) })
+	})
+}
+
 // Failed counts the checks that did not pass, go test among them.
 func (r *Report) Failed() int {
 	n := 0
@@ -60,6 +68,9 @@ func (r *Report) Failed() int {
 
 // Test compiles the plugin and plays its cases on the module, and its own tests as Go. update makes the cases want what comes
 // out now, before anything is judged.
+//
+// After a fault its tests as Go are left out: they play the same cases, and where the sandbox stopped a loop, a deadlock or a
+// heap without end, nothing would stop them.
 func (p *Plugin) Test(ctx context.Context, update bool) (*Report, error) {
 	module, err := p.compile(ctx)
 	if err != nil {
@@ -72,6 +83,9 @@ func (p *Plugin) Test(ctx context.Context, update bool) (*Report, error) {
 	r, err := TestModule(ctx, p.Sandbox, module, files, TestOptions{Update: update, Repros: filepath.Join(p.Dir, "testdata")})
 	if err != nil {
 		return nil, p.explain(ctx, err)
+	}
+	if r.Faulted() {
+		return r, nil
 	}
 	r.GoRun = true
 	var failed *CompileError
