@@ -340,7 +340,7 @@ func TestHostileAdapterInMidStream(t *testing.T) {
 	for _, isolation := range []string{"stream", "shared"} {
 		vendor := newGated(t)
 		r := withRogues(t, isolation, func(*running) string { return vendor.url }, catalogue)
-		for _, what := range []string{"loop", "panic", "rubbish"} {
+		for _, what := range []string{"loop", "panic", "rubbish", "turns", "babble"} {
 			t.Run(isolation+"/"+what, func(t *testing.T) {
 				before := r.listen(t, vendor, "ainfera-inference", "be good")
 				bad := r.listen(t, vendor, "ainfera-inference", "[[rogue "+what+" frame 3]]")

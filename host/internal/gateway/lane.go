@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/ainfera-ai/router/host/internal/messages"
 	"github.com/ainfera-ai/router/host/internal/provider"
@@ -48,8 +49,17 @@ type translated struct {
 	buf []byte // used again for every piece
 }
 
+// Bounds on what one piece of a vendor's answer becomes: an adapter that makes millions of events of a piece would have all
+// their frames here at once. A larger buffer than most pieces need is not kept.
+const (
+	maxPieceBytes = 64 << 20
+	keepPiece     = 1 << 20
+)
+
 func (l *translated) take(p *provider.Piece) ([]byte, error) {
-	l.buf = l.buf[:0]
+	if l.buf = l.buf[:0]; cap(l.buf) > keepPiece {
+		l.buf = nil
+	}
 	r, err := abi.NewReader(p.Batch)
 	if err != nil {
 		return nil, err
@@ -61,6 +71,9 @@ func (l *translated) take(p *provider.Piece) ([]byte, error) {
 		}
 		if l.buf, err = l.w.Apply(l.buf, rec); err != nil {
 			return l.buf, err
+		}
+		if len(l.buf) > maxPieceBytes {
+			return nil, &messages.GrammarError{Event: "a piece of the answer", Reason: fmt.Sprintf("it became more than %d bytes", maxPieceBytes)}
 		}
 	}
 }

@@ -14,6 +14,14 @@ import (
 // maxHeldBytes bounds what waits for a block before it to be finished.
 const maxHeldBytes = 8 << 20
 
+// Bounds on one answer, far above any that a model gives. An adapter may make millions of events of a byte, and each is a frame
+// of a hundred, or a block that is kept.
+const (
+	maxBlocks      = 4096
+	maxAnswerBytes = 128 << 20
+	eventBytes     = 32 // what an event counts beside its payload
+)
+
 // A WriterConfig is what a Writer must be told of the call.
 type WriterConfig struct {
 	ID    string // of the message, ours
@@ -43,6 +51,8 @@ type Writer struct {
 	open    *block
 	waiting []*block // behind an open tool
 	held    int      // bytes that wait
+	blocks  int      // that were begun, or wait to be
+	weight  int      // of all events; see maxAnswerBytes
 	gone    map[uint16]blockKind
 	kept    []*block // of the message, where it is kept
 	cut     bool     // a tool was closed with its arguments incomplete
@@ -73,6 +83,10 @@ func (w *Writer) Done() bool { return w.over }
 func (w *Writer) Apply(dst []byte, rec abi.Record) ([]byte, error) {
 	if w.over {
 		return dst, broken(rec, "the answer is over")
+	}
+	if w.weight += len(rec.Payload) + eventBytes; w.weight > maxAnswerBytes {
+		w.over = true
+		return dst, broken(rec, "the answer is larger than %d bytes", maxAnswerBytes)
 	}
 	out, err := w.apply(dst, rec)
 	if err != nil {

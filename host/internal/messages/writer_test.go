@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -302,6 +303,27 @@ func TestWriterErrors(t *testing.T) {
 		{"too much that waits", seq(tool(1, "a"), text(2, strings.Repeat("x", 5<<20)), text(2, strings.Repeat("x", 5<<20))), 0,
 			"text of block 2: more than 8388608 bytes wait for a tool's arguments to end"},
 	}
+	turns := func(n int) (r []abi.Record) {
+		for i := range n {
+			r = append(r, text(uint16(i%2), "x"))
+		}
+		return r
+	}
+	waiting := seq(tool(9, "a"))
+	for i := range maxBlocks {
+		waiting = append(waiting, tool(uint16(10+i), "b"))
+	}
+	large := slices.Repeat(seq(usage(`{"output":1,"pad":"`+strings.Repeat("x", 1<<20)+`"}`)), 128)
+	tests = append(tests, []struct {
+		name   string
+		events []abi.Record
+		why    abi.EndReason
+		want   string
+	}{
+		{"more blocks than any answer has", turns(maxBlocks + 1), 0, "text of block 0: the answer has more than 4096 blocks"},
+		{"more blocks that wait", waiting, 0, "tool_start of block 4105: the answer has more than 4096 blocks"},
+		{"more than any answer is", large, 0, "usage of block 0: the answer is larger than 134217728 bytes"},
+	}...)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := testWriter()

@@ -60,8 +60,11 @@ func (w *Writer) reopen(dst []byte, kind blockKind, rec abi.Record) ([]byte, err
 	case kind == toolBlock && known && len(bytes.TrimSpace(rec.Payload)) == 0:
 		return dst, nil
 	case kind == textBlock || kind == thinkingBlock:
-		b := w.newBlock(rec.Block, kind)
-		dst, err := w.enter(dst, b, rec)
+		b, err := w.newBlock(rec, kind)
+		if err != nil {
+			return dst, err
+		}
+		dst, err = w.enter(dst, b, rec)
 		if err != nil {
 			return dst, err
 		}
@@ -82,7 +85,10 @@ func (w *Writer) start(dst []byte, rec abi.Record) ([]byte, error) {
 	if _, known := w.gone[rec.Block]; known || w.find(rec.Block, kind) != nil {
 		return dst, broken(rec, "the block has been there already")
 	}
-	b := w.newBlock(rec.Block, kind)
+	b, err := w.newBlock(rec, kind)
+	if err != nil {
+		return dst, err
+	}
 	if err := b.describe(rec); err != nil {
 		return dst, err
 	}
@@ -133,12 +139,15 @@ func payload(rec abi.Record) (raw []byte, kind string, err error) {
 	return raw, gjson.GetBytes(raw, "type").String(), nil
 }
 
-func (w *Writer) newBlock(num uint16, kind blockKind) *block {
-	b := &block{num: num, kind: kind}
+func (w *Writer) newBlock(rec abi.Record, kind blockKind) (*block, error) {
+	if w.blocks++; w.blocks > maxBlocks {
+		return nil, broken(rec, "the answer has more than %d blocks", maxBlocks)
+	}
+	b := &block{num: rec.Block, kind: kind}
 	if w.cfg.Accumulate {
 		b.content = &bytes.Buffer{}
 	}
-	return b
+	return b, nil
 }
 
 // enter opens a block, or puts it in the queue.

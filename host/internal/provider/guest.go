@@ -45,7 +45,28 @@ type outline struct {
 	Headers                      map[string]string
 
 	body    segments
+	bytes   int64 // of body
 	dropped []string
+}
+
+// maxOwnBytes is what a request may have beside twice what the caller sent. A reference is four bytes to a guest, and the
+// megabytes of an image to whoever sends it.
+const maxOwnBytes = 32 << 20
+
+// put adds to the body.
+func (o *outline) put(ask *Ask, pieces ...[]byte) error {
+	brought := int64(len(ask.Body) + len(ask.Whole))
+	for _, ref := range ask.Refs {
+		brought += int64(len(ref))
+	}
+	for _, p := range pieces {
+		o.bytes += int64(len(p))
+	}
+	if o.bytes > 2*brought+maxOwnBytes {
+		return fmt.Errorf("%w: a request of more than %d bytes for a call of %d", errContract, 2*brought+maxOwnBytes, brought)
+	}
+	o.body.add(pieces...)
+	return nil
 }
 
 // readOutline reads what Open returned. A refusal comes back as one, with its provider left open; any other error is
@@ -125,13 +146,13 @@ func readRequest(payload []byte) (*outline, error) {
 func (o *outline) add(rec abi.Record, ask *Ask) error {
 	switch rec.Kind {
 	case abi.KindRequestBody:
-		o.body.add(append([]byte(nil), rec.Payload...)) // the batch's memory is used again
+		return o.put(ask, append([]byte(nil), rec.Payload...)) // the batch's memory is used again
 	case abi.KindRequestRef:
 		n, ok := readRef(rec.Payload)
 		if !ok || int64(n) >= int64(len(ask.Refs)) {
 			return fmt.Errorf("%w: reference %d of %d", errContract, n, len(ask.Refs))
 		}
-		o.body.add(ask.Refs[n])
+		return o.put(ask, ask.Refs[n])
 	case abi.KindRequestWhole:
 		if ask.Whole == nil {
 			return fmt.Errorf("%w: takes the whole body on the translated lane", errContract)
@@ -140,7 +161,7 @@ func (o *outline) add(rec abi.Record, ask *Ask) error {
 		if err != nil {
 			return fmt.Errorf("%w: edits: %w", errContract, err)
 		}
-		o.body.add(whole...)
+		return o.put(ask, whole...)
 	case abi.KindDropped:
 		o.dropped = append(o.dropped, string(rec.Payload))
 	default:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +110,20 @@ func TestPrepareBadGuest(t *testing.T) {
 		var fail *Failure
 		if !errors.As(err, &fail) || fail.Phase != PhaseGuest || fail.Module != "sha256:fake" || !fail.Retryable() || !errors.Is(err, errContract) {
 			t.Errorf("%s: got %v, want the guest's failure", name, err)
+		}
+	}
+	for n, want := range map[int]error{30: nil, 40: errContract} { // of an image of a MiB
+		f := &fakeAdapter{open: func(string, []byte) []abi.Record {
+			return append([]abi.Record{post("")}, slices.Repeat([]abi.Record{ref(0)}, n)...)
+		}}
+		ask := chat()
+		ask.Refs = [][]byte{make([]byte, 1<<20)}
+		p, err := newUpstream(t, f, noVendor(t)).Prepare(t.Context(), ask)
+		if !errors.Is(err, want) {
+			t.Errorf("one image %d times: got %v, want %v", n, err, want)
+		}
+		if err == nil {
+			p.Close()
 		}
 	}
 	f := &fakeAdapter{features: []string{"verbatim"}, open: whole(`{"method":"POST","path":"/x","framing":"sse"}`, `{"rename":{}}`)}

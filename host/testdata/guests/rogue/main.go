@@ -1,12 +1,13 @@
 // Command rogue is an adapter for tests that serves well until a caller's words tell it not to.
 //
-// "[[rogue WHAT WHERE]]" in the caller's body makes it loop, panic, or return rubbish at open, at the answer's head, at
+// "[[rogue WHAT WHERE]]" in the caller's body makes it loop, panic, return rubbish or far too many events at open, at the answer's head, at
 // its first frame, or at its third, when the caller has had some of the answer. It asks the simulated OpenAI dialect for an
 // answer in six pieces, and says one word a frame.
 package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strconv"
 	"unsafe"
 
@@ -134,6 +135,17 @@ func (s *stream) obey(here string) bool {
 		panic("told to panic at " + here)
 	case "order":
 		out = abi.AppendRecord(out, abi.KindToolDelta, 0, 9, []byte(`{"of a call":"that nobody began"`))
+		return true
+	case "turns": // to another block, and another
+		for n := range uint16(1 << 13) {
+			out = abi.AppendRecord(out, abi.KindText, 0, n, []byte("x"))
+		}
+		return true
+	case "babble": // a frame of a hundred bytes for each byte, a million times
+		const times = 1 << 20
+		rec := abi.AppendRecord(abi.AppendBatch(nil, 0), abi.KindText, 0, 0, []byte("x"))[abi.BatchHeaderBytes:]
+		out = append(out, bytes.Repeat(rec, times)...)
+		binary.LittleEndian.PutUint32(out[4:], times)
 		return true
 	case "rubbish":
 		out = append(out[:0], "this is no batch, whatever it may look like"...)
