@@ -115,6 +115,29 @@ func TestOperatorsNeedTheToken(t *testing.T) {
 	}
 }
 
+// TestRollbackWithABrokenConfiguration: a mistake in the file doesn't keep an operator, who has the address and the token, from
+// going back.
+func TestRollbackWithABrokenConfiguration(t *testing.T) {
+	r := start(t)
+	var before plugins.Detail
+	r.plugin(&before, "inspect", "floor")
+	r.swap("floor", build(t, "./plugins/policy/floor", 1))
+	token, err := os.ReadFile(filepath.Join(r.dir, "admin.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(r.config, []byte("listen = \n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, out := r.command("plugin", "rollback", "floor"); status != exitUsage || !strings.Contains(out, r.config+":1:") || !strings.Contains(out, "AINFERA_ADMIN_TOKEN") {
+		t.Errorf("without them: status %d\n%s", status, out)
+	}
+	t.Setenv("AINFERA_ADMIN_TOKEN", strings.TrimSpace(string(token)))
+	if status, out := r.command("plugin", "rollback", "floor", "--admin", r.admin); status != exitOK || !strings.Contains(out, before.Active.Digest+" serves") {
+		t.Errorf("with them: status %d\n%s", status, out)
+	}
+}
+
 // A file that is watched serves within two seconds of its being saved; a bad build does not, and what runs goes on.
 func TestWatchedFile(t *testing.T) {
 	t.Parallel()

@@ -98,7 +98,7 @@ func (r *Registry) examine(ctx context.Context, s *Spec, c candidate, v *version
 			return "settings", err
 		}
 	}
-	v.cases, err = selfTest(ctx, v.m, c.bytes)
+	v.cases, err = selfTest(ctx, v.m, c.bytes, maxSelfTestFuel)
 	return "self-test", err
 }
 

@@ -179,3 +179,26 @@ func TestShippedModulesPassTheirCases(t *testing.T) {
 		})
 	}
 }
+
+// TestSelfTestHasABudget: a module can't keep the host busy with the cases that it carries.
+func TestSelfTestHasABudget(t *testing.T) {
+	sandbox, err := wasm.Open(t.Context(), wasm.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sandbox.Close(context.Background()) })
+	module := packed(t, seer, strings.Repeat(`{"name":"again","input":{},"decision":{}}`+"\n", 9))
+	m, err := sandbox.Load(t.Context(), wasm.Spec{Name: "p", Bytes: module})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if n, err := selfTest(t.Context(), m, module, maxSelfTestFuel); n != 9 || err != nil {
+		t.Fatalf("got %d cases, %v", n, err)
+	}
+	used := m.Stats().Fuel
+	n, err := selfTest(t.Context(), m, module, used+used/2)
+	if err == nil || n != 4 || !strings.Contains(err.Error(), "the first 5 of its 9 cases used") {
+		t.Errorf("got %d cases, %v", n, err)
+	}
+}

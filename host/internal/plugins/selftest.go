@@ -9,8 +9,12 @@ import (
 	"github.com/ainfera-ai/router/sdk/sdktest"
 )
 
-// selfTest runs the cases that a module carries and returns how many there were.
-func selfTest(ctx context.Context, m *wasm.Module, module []byte) (int, error) {
+// maxSelfTestFuel bounds what all cases of a module use together: fifty times what one call may by default. The shipped modules
+// use a hundredth of it.
+const maxSelfTestFuel = 1_000_000_000
+
+// selfTest runs the cases that a module carries and returns how many there were. Together they may use so much fuel.
+func selfTest(ctx context.Context, m *wasm.Module, module []byte, fuel int64) (int, error) {
 	cases, err := sdktest.CasesOf(module)
 	if err != nil {
 		return 0, fmt.Errorf("read the module's cases: %w", err)
@@ -27,6 +31,9 @@ func selfTest(ctx context.Context, m *wasm.Module, module []byte) (int, error) {
 		}
 		if err != nil {
 			return i, fmt.Errorf("case %q: %w", c.Name, err)
+		}
+		if used := m.Stats().Fuel; used > fuel {
+			return i, fmt.Errorf("the first %d of its %d cases used %d units of fuel, the limit for all is %d: let it carry fewer", i+1, len(cases), used, fuel)
 		}
 	}
 	return len(cases), nil

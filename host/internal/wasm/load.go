@@ -157,6 +157,10 @@ func (m *Module) start() error {
 	}
 	m.log = m.log.With("version", m.manifest.Version)
 	if why := m.meta.Unsnapshotable; why != "" {
+		if used := m.counters.initFuel.Load(); used > m.spec.Fuel {
+			// A snapshot is made once; without one every stream and every decision pays for the start.
+			return fmt.Errorf("its start uses %d units of fuel, and because of %s every instance starts from the beginning: it may use no more than the %d of a call", used, why, m.spec.Fuel)
+		}
 		m.log.Warn("module can't be snapshotted, every instance starts from the beginning", "because-of", why)
 		m.keepSegments()
 		return nil
