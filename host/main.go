@@ -56,6 +56,33 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitUsage
 }
 
+// sayUsage has a command that was given the wrong arguments say which it takes, and so those below it. One that only groups
+// others prints its help alone, and refuses a name that none of them has: a script must not take a mistyped command for done.
+func sayUsage(cmd *cobra.Command) {
+	said := func(cmd *cobra.Command, err error) error {
+		if err == nil {
+			return nil
+		}
+		return fmt.Errorf("%w\nusage: %s", err, cmd.UseLine())
+	}
+	cmd.SetFlagErrorFunc(said)
+	if cmd.HasParent() && !cmd.Runnable() {
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q for %q; --help lists those it has", args[0], cmd.CommandPath())
+			}
+			return nil
+		}
+	}
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error { return said(cmd, check(cmd, args)) }
+	}
+	for _, sub := range cmd.Commands() {
+		sayUsage(sub)
+	}
+}
+
 // options are the flags that every command takes.
 type options struct {
 	config string
@@ -77,6 +104,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(storeCommand(&o))
 	root.AddCommand(ledgerCommand(&o), auditCommand(&o), keyCommand(&o), receiptCommand(&o))
 	root.AddCommand(pluginCommand(&o))
+	sayUsage(root)
 	return root
 }
 
