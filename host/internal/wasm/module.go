@@ -49,6 +49,7 @@ type Module struct {
 	set  sharedSet
 
 	counters counters
+	lines    lineLimit
 }
 
 // Name is the plugin's name in the configuration.

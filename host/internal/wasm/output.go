@@ -3,7 +3,11 @@ package wasm
 import (
 	"bytes"
 	"strings"
+	"sync"
+	"time"
 	"unicode"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 const (
@@ -11,7 +15,37 @@ const (
 	maxOutput = 8 << 10
 	// maxLogLines bounds the lines that one call adds to the operator's log.
 	maxLogLines = 32
+	// maxLogLinesAMinute bounds those of all calls of a version: a stream is a call a chunk, and a line may be 4 KiB.
+	maxLogLinesAMinute = 1200
 )
+
+// A lineLimit counts the lines of a version within a minute. Safe for concurrent use.
+type lineLimit struct {
+	mu    sync.Mutex
+	since time.Time
+	lines int
+}
+
+// take says whether one more line may be logged, and whether it is the first that may not.
+func (l *lineLimit) take(now time.Time) (ok, first bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.since) >= time.Minute {
+		l.since, l.lines = now, 0
+	}
+	l.lines++
+	return l.lines <= maxLogLinesAMinute, l.lines == maxLogLinesAMinute+1
+}
+
+// say logs a line of the guest's.
+func (m *Module) say(level hclog.Level, msg, line string) {
+	ok, first := m.lines.take(time.Now())
+	if ok {
+		m.log.Log(level, msg, "line", line)
+	} else if first {
+		m.log.Warn("guest says more than is logged", "lines-a-minute", maxLogLinesAMinute)
+	}
+}
 
 // print keeps what fits of what the guest wrote.
 func (s *system) print(b []byte) {
@@ -32,7 +66,7 @@ func (in *instance) flush() {
 		if n++; n > maxLogLines {
 			break
 		}
-		in.m.log.Info("guest printed", "line", printable(bytes.TrimRight(line, "\r\n")))
+		in.m.say(hclog.Info, "guest printed", printable(bytes.TrimRight(line, "\r\n")))
 	}
 	in.sys.printed = in.sys.printed[:0]
 }

@@ -345,5 +345,5 @@ func guestLog(in *instance, stack []uint64) {
 		return
 	}
 	levels := [...]hclog.Level{hclog.Debug, hclog.Info, hclog.Warn, hclog.Error}
-	in.m.log.Log(levels[min(level, 3)], "guest says", "line", printable(b))
+	in.m.say(levels[min(level, 3)], "guest says", printable(b))
 }
