@@ -321,6 +321,7 @@ func TestRewriteRefuses(t *testing.T) {
 		"HugeTable":       {module(func(m *a.Module) { m.Table(1 << 30) }), "table of 1073741824 elements"},
 		"HugeLocals":      {module(func(m *a.Module) { m.RawCode(0, a.Cat(1, a.U32(1<<31), a.I64, a.End)...) }), "locals"},
 		"Atomics":         {code(0xfe, 0x03, 0x00), "threads"},
+		"RefFunc":         {code(0xd2, 0, a.Drop), "0xd2 is not supported: it belongs to references to functions made as the code runs"},
 		"Exceptions":      {code(0x1f, 0x40, 0), "exception handling"},
 		"GCTypes":         {code(0xfb, 0), "garbage collected"},
 		"LongVectorOp":    {code(0xfd, 0x8c, 0x00), "0xfd 0x8c 0x0 is not supported"},

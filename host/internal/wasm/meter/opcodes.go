@@ -84,7 +84,6 @@ var instructions = func() (t [256]struct {
 	set(immNone, weightVector, 0xae, 0xb9)
 	set(immRefType, weightPlain, 0xd0, 0xd0)
 	set(immNone, weightPlain, 0xd1, 0xd1)
-	set(immIndex, weightBulk, 0xd2, 0xd2) // ref.func asks the runtime
 	set(immMisc, 0, 0xfc, 0xfc)
 	set(immVector, 0, 0xfd, 0xfd)
 	return t
@@ -97,6 +96,8 @@ func refusedName(op byte) string {
 		return "exception handling"
 	case op == 0x14 || op == 0x15 || op >= 0xd3 && op <= 0xd6:
 		return "typed function references"
+	case op == opRefFunc:
+		return "references to functions made as the code runs, each of which the runtime keeps for as long as the instance lives"
 	case op == 0xfb:
 		return "garbage collected types"
 	case op == 0xfe:
