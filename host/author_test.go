@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -172,5 +174,29 @@ func TestGuideIsRun(t *testing.T) {
 	}
 	if n < 10 {
 		t.Errorf("found %d commands in the guide", n)
+	}
+}
+
+// TestRecordWithoutAnAnswer says why there is none, and nothing else.
+func TestRecordWithoutAnAnswer(t *testing.T) {
+	dir := newPlugin(t, "adapter", "acme")
+	body := filepath.Join(t.TempDir(), "body.json")
+	if err := os.WriteFile(body, []byte(`{"max_tokens":10,"messages":[{"role":"user","content":"hi"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for url, want := range map[string]string{
+		gone.URL:    "ainfera: the vendor did not answer: dial tcp " + strings.TrimPrefix(gone.URL, "http://") + ": connect: connection refused",
+		"ftp://x/y": "ainfera: base URL: want http(s)://HOST/…",
+	} {
+		var out, errs bytes.Buffer
+		status := run(t.Context(), []string{"plugin", "record", dir, "--url", url, "--model", "m", "--body", body}, strings.NewReader(""), &out, &errs)
+		if status != exitUsage || strings.TrimSpace(errs.String()) != want {
+			t.Errorf("%s: status %d, %q, want %q", url, status, &errs, want)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "testdata", "recorded*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -162,7 +163,7 @@ func (rec *recording) vendor(o *options, m wasm.Manifest) (vendor, error) {
 		}
 		v.auth, v.secrets = provider.Bearer{Token: provider.Secret(key)}, []string{key}
 	}
-	if v.base, err = url.Parse(raw); err != nil || v.base.Host == "" {
+	if v.base, err = url.Parse(raw); err != nil || v.base.Host == "" || v.base.Scheme != "http" && v.base.Scheme != "https" {
 		return v, errors.New("base URL: want http(s)://HOST/…")
 	}
 	v.settings, err = completed(given, m)
@@ -184,6 +185,7 @@ type tap struct {
 	status  int
 	headers http.Header
 	body    bytes.Buffer
+	err     error // why there is no answer
 }
 
 // serve listens on loopback and passes on to base's host; the returned URL has base's path.
@@ -197,6 +199,12 @@ func (t *tap) serve(base *url.URL) (string, func() error, error) {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = base.Scheme, base.Host, base.Host
 		},
 		FlushInterval: -1,
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.err = err
+			w.WriteHeader(http.StatusBadGateway)
+		},
 		ModifyResponse: func(r *http.Response) error {
 			t.mu.Lock()
 			defer t.mu.Unlock()
@@ -243,7 +251,7 @@ func (rec *recording) call(ctx context.Context, p *author.Plugin, b *author.Buil
 		Logger: hclog.NewNullLogger()}, body)
 	err = errors.Join(err, end()) // from here on nobody writes to the tap
 	if t.status == 0 {
-		return nil, fmt.Errorf("the vendor did not answer: %w", err)
+		return nil, fmt.Errorf("the vendor did not answer: %w", cmp.Or(t.err, err))
 	}
 	f = seen.File()
 	f.End = 0

@@ -12,7 +12,7 @@ const removed = "REMOVED"
 var keptHeaders = regexp.MustCompile(`^(content-type|date|retry-after(-ms)?|x-ratelimit-[a-z-]+|anthropic-ratelimit-[a-z-]+)$`)
 
 // secretShapes are what keys look like, wherever they stand.
-var secretShapes = regexp.MustCompile(`(?i:bearer )[A-Za-z0-9._~+/=-]{8,}|\b(sk|pk|rk|gsk|xai|key)-[A-Za-z0-9_-]{8,}|\borg-[A-Za-z0-9]{6,}|\bproj_[A-Za-z0-9]{6,}|\bAKIA[A-Z0-9]{12,}|\bAIza[A-Za-z0-9_-]{20,}|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*`)
+var secretShapes = regexp.MustCompile(`(?i:bearer )[A-Za-z0-9._~+/=-]{8,}|\b(sk|pk|rk|gsk|xai|key)-[A-Za-z0-9_-]{8,}|\borg-[A-Za-z0-9]{6,}|\bproj_[A-Za-z0-9]{6,}|\b(AKIA|ASIA)[A-Z0-9]{12,}|\b(gh[pousr]|github_pat|hf|r8)_[A-Za-z0-9_]{16,}|\b(xox[abeprs]|glpat|nvapi)-[A-Za-z0-9_-]{10,}|\bya29\.[A-Za-z0-9_-]{10,}|\bAIza[A-Za-z0-9_-]{20,}|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*`)
 
 // secretFields are fields of JSON whose text names an account or opens a door.
 var secretFields = regexp.MustCompile(`("(?i:organization|organization_id|org_id|project_id|account|account_id|user_id|api_key|apikey|access_token|secret|authorization)"\s*:\s*)"(?:[^"\\]|\\.)*"`)

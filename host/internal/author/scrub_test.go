@@ -15,6 +15,8 @@ func TestScrub(t *testing.T) {
 		"escaped quote":  {`{"user_id":"a\"b","x":1}`, `{"user_id":"REMOVED","x":1}`},
 		"org id in text": {"quota of org-a1b2c3d4 is used up", "quota of REMOVED is used up"},
 		"web token":      {"eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.abc", "REMOVED"},
+		"others' keys":   {"ghp_0123456789abcdefABCDEF hf_abcdefghijABCDEFGHIJ xoxb-1234567890-abc nvapi-0123456789ab ya29.a0AfH6SMBx-12345", "REMOVED REMOVED REMOVED REMOVED REMOVED"},
+		"no key":         {"half_baked r8_short and ghost_writer", "half_baked r8_short and ghost_writer"},
 		"plain text":     {`{"content":"a token, a key and an organization"}`, `{"content":"a token, a key and an organization"}`},
 		"a stream":       {`data: {"delta":{"content":"skip-it"},"token":"a"}`, `data: {"delta":{"content":"skip-it"},"token":"a"}`},
 	} {
