@@ -331,6 +331,8 @@ func TestRewriteRefuses(t *testing.T) {
 		"SegmentOutside":  {module(func(m *a.Module) { m.Memory(1); m.Data(65530, "1234567") }), "ends at 65537"},
 		"SegmentNowhere":  {module(func(m *a.Module) { m.Data(0, "") }), "no memory"},
 		"HugeVector":      {a.Cat("\x00asm\x01\x00\x00\x00", 1, 5, a.U32(1<<32-1)), "can't fit"},
+		"NoBytes":         {nil, "not a WebAssembly module: it is empty"},
+		"CutInASection":   {a.Cat("\x00asm\x01\x00\x00\x00", 1, 50, 1), "module is cut short"},
 		"SectionTwice":    {a.Cat("\x00asm\x01\x00\x00\x00", 1, 1, 0, 1, 1, 0), "out of order"},
 		"NumberTooLong":   {a.Cat("\x00asm\x01\x00\x00\x00", 1, 6, "\x80\x80\x80\x80\x80\x00"), "too large for 32 bits"},
 		"CodeAfterEnd":    {module(func(m *a.Module) { m.RawCode(0, 0, a.End, a.End) }), "after its end"},

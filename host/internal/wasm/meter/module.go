@@ -106,6 +106,9 @@ func readModule(wasm []byte, opt Options) (*module, error) {
 // split finds the sections. Custom ones are dropped, but for the function names that traces show.
 func (m *module) split(wasm []byte) error {
 	if !bytes.HasPrefix(wasm, header[:4]) {
+		if len(wasm) == 0 {
+			return refuse("not a WebAssembly module: it is empty")
+		}
 		return refuse("not a WebAssembly module: starts with % x", wasm[:min(8, len(wasm))])
 	}
 	if !bytes.HasPrefix(wasm, header) {
@@ -115,8 +118,11 @@ func (m *module) split(wasm []byte) error {
 	last := 0
 	for r.more() {
 		id := int(r.byte())
-		n := r.count(1)
+		n := int(r.u32())
 		at := r.pos
+		if left := len(r.b) - at; r.err == nil && n > left {
+			r.fail("module is cut short: %d bytes of a section can't fit into the %d that are left", n, left)
+		}
 		b := r.bytes(n)
 		if r.err != nil {
 			return r.err
