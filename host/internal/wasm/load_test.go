@@ -102,7 +102,7 @@ func TestLoadRefuses(t *testing.T) {
 		"OtherKind":    {wasm: handmade(nil), spec: Spec{Kind: KindPolicy}, step: "exports", want: "exports the marker ainfera_adapter_v1, this host expects ainfera_policy_v1"},
 		"UnknownKind":  {wasm: handmade(nil), spec: Spec{Kind: "filter"}, step: "exports", want: `kind "filter" is unknown`},
 		"BothKinds":    {wasm: handmade(func(p *parts) { p.extra = func(m *a.Module) { m.Export(abi.ExportPolicy, 0, 0) } }), step: "exports", want: "exports both"},
-		"TwoVersions":    {wasm: handmade(func(p *parts) { p.extra = func(m *a.Module) { m.Export("ainfera_adapter_v0", 0, 0) } }), step: "exports", want: "exports both"},
+		"TwoVersions":  {wasm: handmade(func(p *parts) { p.extra = func(m *a.Module) { m.Export("ainfera_adapter_v0", 0, 0) } }), step: "exports", want: "exports both"},
 		"NoMarker":     {wasm: handmade(func(p *parts) { p.marker = "x" }), step: "exports", want: "exports no marker, this host expects ainfera_adapter_v1 or ainfera_policy_v1"},
 		"Command":      {wasm: handmade(func(p *parts) { p.marker = "_start" }), step: "exports", want: "build it with -buildmode=c-shared"},
 		"NoArena":      {wasm: handmade(func(p *parts) { p.arena = "arena" }), step: "exports", want: "exports no function ainfera_arena, which every adapter has"},

@@ -62,7 +62,7 @@ func chatty() []byte {
 	m.Memory(4)
 	m.Data(1024, manifest)
 	m.Export(abi.ExportMemory, 2, 0)
-	m.Export(abi.ExportAdapterV0, 0, m.Func(m.Type(i, i), "", a.I32Const(0)))
+	m.Export(abi.ExportAdapter, 0, m.Func(m.Type(i, i), "", a.I32Const(0)))
 	m.Export(abi.ExportManifest, 0, m.Func(m.Type("", I), "", a.I64Const(int64(abi.Pack(1024, uint32(len(manifest)))))))
 	m.Export(abi.ExportArena, 0, m.Func(m.Type(i, i), "", a.I32Const(32768)))
 	var lines []byte
