@@ -60,8 +60,8 @@ func (c *Call) setting(name string) jscan.Value {
 	return nil
 }
 
-// Settings is all settings as the host wrote them, JSON, or nil. Where the bytes are the same, so is every setting: an
-// adapter may keep what it read from them, with a copy of the bytes, and read them again only when they differ.
+// Settings is all settings as the host wrote them, JSON, or nil. Where the bytes are the same, so is every setting; see
+// Options.
 func (c *Call) Settings() []byte { return c.settings }
 
 // String is a setting's text, "" when it is not set and has no default.

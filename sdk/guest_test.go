@@ -9,6 +9,7 @@ import (
 
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/abi"
+	"github.com/ainfera-ai/router/sdk/jscan"
 )
 
 // echo answers each frame with its data as text, and its name as a tool.
@@ -385,4 +386,64 @@ func FuzzPush(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestAppendData: data goes where it stands in the body, itself or the reference to it.
+func TestAppendData(t *testing.T) {
+	for in, want := range map[string][]rec{
+		`"AAAA"`:                   {{abi.KindRequestBody, 0, "[AAAA]"}},
+		`"ainfera-ref:7"`:          {{abi.KindRequestBody, 0, "["}, {abi.KindRequestRef, 0, "\x07\x00\x00\x00"}, {abi.KindRequestBody, 0, "]"}},
+		`"ainfera-ref:"`:           {{abi.KindRequestBody, 0, "[ainfera-ref:]"}},
+		`"ainfera-ref:4294967296"`: {{abi.KindRequestBody, 0, "[ainfera-ref:4294967296]"}},
+		`null`:                     {{abi.KindRequestBody, 0, "[]"}},
+	} {
+		g := sdk.NewAdapterGuest(sdk.Manifest{}, opener(func(_ *sdk.Call, out *sdk.Request) {
+			out.Begin("POST", "/", abi.FramingJSON)
+			_, _ = out.Write(append(out.AppendData([]byte("["), jscan.Value(in)), ']'))
+		}))
+		got := records(t, g.Open(1, open(1, `{}`)), 1)
+		check(t, got[1:], want)
+	}
+}
+
+// TestOptions: settings are read again when they are others, and what can't be read is not kept.
+func TestOptions(t *testing.T) {
+	var opts sdk.Options[string]
+	reads := 0
+	read := func(c *sdk.Call) (string, error) {
+		reads++
+		if c.String("a") == "bad" {
+			return "", errors.New("bad")
+		}
+		return c.String("a"), nil
+	}
+	for i, tc := range []struct {
+		settings, want string
+		reads          int
+	}{{`{"a":"x"}`, "x", 1}, {`{"a":"x"}`, "x", 1}, {`{"a":"bad"}`, "", 2}, {`{"a":"bad"}`, "", 3}, {`{"a":"x"}`, "x", 3}, {`{"a":"y"}`, "y", 4}} {
+		g := sdk.NewAdapterGuest(sdk.Manifest{}, opener(func(c *sdk.Call, out *sdk.Request) {
+			out.Begin("POST", "/", abi.FramingJSON)
+			got, err := opts.Of(c, read)
+			if (err != nil) != (tc.want == "") || err == nil && *got != tc.want || reads != tc.reads {
+				t.Errorf("%d: got %v, %v after %d reads, want %q after %d", i, got, err, reads, tc.want, tc.reads)
+			}
+		}))
+		g.Open(1, open(1, `{"settings":`+tc.settings+`}`))
+	}
+	var none sdk.Options[int]
+	g := sdk.NewAdapterGuest(sdk.Manifest{}, opener(func(c *sdk.Call, out *sdk.Request) {
+		out.Begin("POST", "/", abi.FramingJSON)
+		if n, err := none.Of(c, func(*sdk.Call) (int, error) { return 7, nil }); err != nil || *n != 7 {
+			t.Errorf("without settings: got %v, %v", n, err)
+		}
+	}))
+	g.Open(1, open(1, `{}`))
+}
+
+// An opener is an adapter for what it does in Open.
+type opener func(c *sdk.Call, out *sdk.Request)
+
+func (f opener) Open(c *sdk.Call, out *sdk.Request) (sdk.Stream, error) {
+	f(c, out)
+	return &echoStream{}, nil
 }

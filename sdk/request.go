@@ -1,7 +1,11 @@
 package sdk
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/ainfera-ai/router/sdk/abi"
+	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
 )
 
@@ -91,6 +95,36 @@ func (r *Request) WriteRef(n uint32) {
 	_, _ = r.Write(nil)
 	r.record = 0
 	r.b = abi.AppendRecord(r.b, abi.KindRequestRef, 0, 0, []byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)})
+}
+
+// AppendData appends to b, which is the body from where it was written last, the text of a JSON string of base64 data. The
+// string of large data holds a reference to it instead: then b and the reference are written, and what is returned is
+// empty, with b's memory.
+func (r *Request) AppendData(b []byte, data jscan.Value) []byte {
+	text := data.Escaped()
+	n, ok := readRef(text)
+	if !ok {
+		return append(b, text...)
+	}
+	_, _ = r.Write(b)
+	r.WriteRef(n)
+	return b[:0]
+}
+
+// maxRefBytes is how long a reference can be.
+const maxRefBytes = len(abi.RefPrefix) + 10
+
+// readRef reads "ainfera-ref:n".
+func readRef(text []byte) (n uint32, ok bool) {
+	if len(text) > maxRefBytes {
+		return 0, false
+	}
+	digits, ok := strings.CutPrefix(string(text), abi.RefPrefix)
+	if !ok {
+		return 0, false
+	}
+	u, err := strconv.ParseUint(digits, 10, 32)
+	return uint32(u), err == nil
 }
 
 // Whole takes the caller's body as the host prepared it, byte for byte, instead of writing one.

@@ -181,3 +181,27 @@ func FuzzAnswer(f *testing.F) {
 }
 
 const kinds = "invalid_request authentication permission billing not_found too_large rate_limit overloaded timeout api context_too_long feature_unsupported"
+
+// TestWatch: an answer that failed is judged by head and body, and any other let pass.
+func TestWatch(t *testing.T) {
+	for status, want := range map[string]string{`{"status":429,"headers":{"retry-after":"2"}}`: abi.ErrRateLimit, `{"status":503}`: abi.ErrOverloaded, `{"status":200}`: ""} {
+		var w failure.Watch
+		g := sdk.NewAdapterGuest(sdk.Manifest{}, probe(func(h *sdk.Head) { w.Head(h, nil) }))
+		g.Open(1, abi.AppendRecord(abi.AppendBatch(nil, 1), abi.KindOpen, 0, 0, []byte(`{}`)))
+		batch := abi.AppendRecord(abi.AppendBatch(nil, 1), abi.KindHead, 0, 0, []byte(status))
+		g.Push(1, batch)
+		clear(batch) // the head must have been kept
+		if w.Failed() != (want != "") {
+			t.Errorf("%s: failed %v", status, w.Failed())
+		}
+		if !w.Failed() {
+			continue
+		}
+		if f := w.Failure([]byte(`{"error":{"message":"slow down"}}`)); f.Kind != want || f.Message != "slow down" {
+			t.Errorf("%s: got %+v", status, f)
+		}
+		if f := w.Failure(nil); f.Kind != want || f.Message == "" || want == abi.ErrRateLimit && f.RetryAfterMS != 2000 {
+			t.Errorf("%s, no body: got %+v", status, f)
+		}
+	}
+}

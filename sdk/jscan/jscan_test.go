@@ -420,3 +420,14 @@ func TestPickItems(t *testing.T) {
 		})
 	}
 }
+
+func TestEscaped(t *testing.T) {
+	for in, want := range map[string]string{`"a\"\u00e9b"`: `a\"\u00e9b`, `""`: "", `null`: "", `12`: "", `{"a":"b"}`: ""} {
+		if got := jscan.Value(in).Escaped(); string(got) != want || (got == nil) != (in[0] != '"') {
+			t.Errorf("%s: got %q, want %q", in, got, want)
+		}
+	}
+	if jscan.Value(nil).Escaped() != nil {
+		t.Error("of nothing: got something")
+	}
+}

@@ -43,6 +43,13 @@ func (v Value) Bytes(scratch []byte) []byte {
 	return appendUnescaped(scratch[:0], s)
 }
 
+// Escaped returns what stands between a string's quotes, escapes and all, and nil for every other kind: text that may be
+// copied into another string as it is. It aliases the document.
+func (v Value) Escaped() []byte {
+	s, _ := v.inner()
+	return s
+}
+
 // Equal reports whether v is a string and equal to s. It does not allocate unless v has escapes.
 func (v Value) Equal(s string) bool {
 	in, ok := v.inner()
