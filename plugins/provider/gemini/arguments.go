@@ -52,13 +52,13 @@ func (a *arguments) add(b []byte, piece jscan.Value) (_ []byte, ok bool) {
 	}
 	text := value.Kind() == jscan.String
 	if a.string && text && slices.Equal(path, a.path) {
-		b = append(b, inner(value)...)
+		b = append(b, value.Escaped()...)
 	} else {
 		if b, ok = a.walk(b, path); !ok {
 			return b, false
 		}
 		if text {
-			b = append(append(b, '"'), inner(value)...)
+			b = append(append(b, '"'), value.Escaped()...)
 		} else {
 			b = append(b, value...)
 		}

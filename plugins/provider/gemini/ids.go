@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ainfera-ai/router/sdk"
+	"github.com/ainfera-ai/router/sdk/names"
 )
 
 // Prefixes of the ids of tool calls as clients get them: of one that the vendor made, which goes back to it, and of one
@@ -25,6 +26,14 @@ func vendorID(client string) (id string, ok bool) {
 
 // madeID is an id for a call that came without one, which is the rule for most models. It must be no other call's of the
 // conversation: nth counts them, and seed tells apart two conversations with as many.
-func madeID(seed uint64, answer, name string, nth int) string {
-	return madePrefix + hex16(hashOn(hashOn(seed, answer), name)) + "_" + strconv.Itoa(nth)
+func madeID(seed names.Hash, answer, name string, nth int) string {
+	return madePrefix + seed.With(answer).With(name).String() + "_" + strconv.Itoa(nth)
+}
+
+// seedBytes is how much of the request's end the ids of calls depend on.
+const seedBytes = 4 << 10
+
+// seedOf is a hash of a request, by its length and its end: two turns of a conversation differ in either.
+func seedOf(body []byte) names.Hash {
+	return names.Hash(len(body)).With(string(body[max(0, len(body)-seedBytes):]))
 }

@@ -33,10 +33,7 @@ func main() {}
 // gemini is the adapter, with what it keeps between calls.
 type gemini struct {
 	scratch []byte // the body being written
-	// opts is what settings say. A provider's settings are the same for every call of it, so that nearly all calls of an
-	// instance find them read already.
-	opts     options
-	settings []byte
+	opts    sdk.Options[options]
 }
 
 // Open builds the request and the reader of its answer.
@@ -44,7 +41,7 @@ func (a *gemini) Open(c *sdk.Call, out *sdk.Request) (sdk.Stream, error) {
 	if c.Op != abi.OpChat && c.Op != abi.OpCount {
 		return nil, sdk.Unsupported("the gemini adapter has no operation " + c.Op)
 	}
-	opts, err := a.options(c)
+	opts, err := a.opts.Of(c, readOptions)
 	if err != nil {
 		return nil, err
 	}
@@ -56,18 +53,5 @@ func (a *gemini) Open(c *sdk.Call, out *sdk.Request) (sdk.Stream, error) {
 	if cap(a.scratch) > 1<<20 {
 		a.scratch = nil
 	}
-	return &stream{counting: c.Op == abi.OpCount, names: t.names.full, seed: seedOf(c.Body), nth: len(t.calls)}, nil
-}
-
-// options is what the call's settings say.
-func (a *gemini) options(c *sdk.Call) (*options, error) {
-	if given := c.Settings(); a.settings == nil || string(given) != string(a.settings) {
-		opts, err := readOptions(c)
-		if err != nil {
-			return nil, err
-		}
-		a.opts = opts
-		a.settings = append(make([]byte, 0, len(given)), given...)
-	}
-	return &a.opts, nil
+	return &stream{counting: c.Op == abi.OpCount, names: t.names, seed: seedOf(c.Body), nth: len(t.calls)}, nil
 }

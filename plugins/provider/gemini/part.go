@@ -106,12 +106,9 @@ func (s *stream) call(v, sig jscan.Value, out *sdk.Events) {
 		id = madeID(s.seed, s.id, name, s.nth)
 	}
 	s.nth++
-	if full, ok := s.names[name]; ok {
-		name = full
-	}
 	s.said, s.called = true, true
 	s.last, s.block = runCall, s.take()
-	out.ToolStart(s.block, id, name)
+	out.ToolStart(s.block, id, s.names.Full(name))
 	args := f[callArgs]
 	if args.Kind() == jscan.Object && (args.Len() > 0 || !f[callGoesOn].Bool() && f[callPieces].Len() == 0) {
 		out.ToolDelta(s.block, args)

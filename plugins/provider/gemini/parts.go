@@ -1,12 +1,11 @@
 package main
 
 import (
-	"strconv"
 	"strings"
 
-	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
 )
 
 // part writes a block that may stand on either side: text, an image, a file.
@@ -29,79 +28,27 @@ func (t *translation) part(n block) {
 
 // appendText appends a block's text inside an open string.
 func (t *translation) appendText(n block) {
-	if n.kind == blockText && n.amid {
-		t.b = append(append(append(t.b, reminderOpen...), inner(n.v)...), reminderClose...)
-		return
-	}
-	if n.kind == blockText {
-		t.b = append(t.b, inner(n.v)...)
-		return
-	}
-	for _, key := range [...]string{"title", "context"} {
-		if v := n.v.Get(key); len(v) > 2 && v.Kind() == jscan.String {
-			t.b = append(append(t.b, inner(v)...), `\n`...)
-		}
-	}
-	source := n.v.Get("source")
 	switch {
-	case source.Kind() == jscan.String: // of a search result
-		t.b = append(append(t.b, inner(source)...), `\n`...)
-		t.appendTexts(n.v.Get("content"))
-	case source.Get("type").Equal("text"):
-		t.b = append(t.b, inner(source.Get("data"))...)
+	case n.kind == blockWritten:
+		t.b = messages.AppendDocument(t.b, n.v, t.out)
+	case n.amid:
+		t.b = messages.AppendReminder(t.b, n.v)
 	default:
-		t.appendTexts(source.Get("content"))
+		t.b = append(t.b, n.v.Escaped()...)
 	}
 }
 
-// appendTexts appends a string, or the texts of blocks. Other blocks inside a document are listed.
-func (t *translation) appendTexts(v jscan.Value) {
-	if v.Kind() == jscan.String {
-		t.b = append(t.b, inner(v)...)
-		return
-	}
-	first := true
-	for block := range v.Items() {
-		if kind := block.Get("type"); !kind.Equal("text") {
-			t.out.Dropped("messages.content.document." + kind.String())
-			continue
-		}
-		if !first {
-			t.b = append(t.b, `\n`...)
-		}
-		first = false
-		t.b = append(t.b, inner(block.Get("text"))...)
-	}
-}
-
-// inline writes data within the request. The host puts large data in where the reference stands.
+// inline writes data within the request.
 func (t *translation) inline(source jscan.Value) {
 	t.b = append(t.b, `{"inlineData":{"mimeType":"`...)
 	if kind := source.Get("media_type"); kind.Equal("image/jpg") { // which is no type, and refused
 		t.b = append(t.b, "image/jpeg"...)
 	} else {
-		t.b = append(t.b, inner(kind)...)
+		t.b = append(t.b, kind.Escaped()...)
 	}
 	t.b = append(t.b, `","data":"`...)
-	data := inner(source.Get("data"))
-	if n, ok := reference(string(data[:min(len(data), 32)])); ok {
-		_, _ = t.out.Write(t.b)
-		t.out.WriteRef(n)
-		t.b = t.b[:0]
-	} else {
-		t.b = append(t.b, data...)
-	}
+	t.b = t.out.AppendData(t.b, source.Get("data"))
 	t.b = append(t.b, `"}}`...)
-}
-
-// reference reads "ainfera-ref:N".
-func reference(s string) (uint32, bool) {
-	digits, ok := strings.CutPrefix(s, abi.RefPrefix)
-	if !ok {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(digits, 10, 32)
-	return uint32(n), err == nil
 }
 
 // address writes the address of an image or a PDF file for the vendor to fetch.

@@ -8,6 +8,7 @@ import (
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
 )
 
 // A translation is one request on its way from the Anthropic shape to generateContent.
@@ -243,41 +244,17 @@ func (t *translation) safety() {
 	t.b = append(t.b, ']')
 }
 
-// billingHeader begins the system block that Claude Code puts first for Anthropic's eyes alone.
-const billingHeader = "x-anthropic-billing-header"
-
 // system writes the system prompt, a part for each of its blocks.
 func (t *translation) system() {
-	n := 0
-	part := func(text jscan.Value) {
-		if n++; n == 1 {
+	texts, err := messages.System(nil, t.in[inSystem], t.out)
+	t.refuse(err)
+	for i, text := range texts {
+		if i == 0 {
 			t.b = append(jwrite.AppendKey(t.b, "systemInstruction"), `{"parts":[`...)
 		}
 		t.b = append(append(append(jwrite.AppendComma(t.b), `{"text":`...), text...), '}')
 	}
-	if t.in[inSystem].Kind() == jscan.String && len(t.in[inSystem]) > 2 {
-		part(t.in[inSystem])
-	}
-	for v := range t.in[inSystem].Items() {
-		var f [3]jscan.Value
-		v.Pick(f[:], "type", "text", "cache_control")
-		t.drop("cache_control", f[2])
-		switch {
-		case !f[0].Equal("text"):
-			t.refuse(sdk.Unsupported("a block of type " + f[0].String() + " in system"))
-		case len(f[1]) > 2 && !strings.HasPrefix(string(inner(f[1])), billingHeader):
-			part(f[1])
-		}
-	}
-	if n > 0 {
+	if len(texts) > 0 {
 		t.b = append(t.b, "]}"...)
 	}
-}
-
-// inner is what stands between the quotes, escapes and all: it may be copied into another string as it is.
-func inner(s jscan.Value) jscan.Value {
-	if len(s) < 2 || s[0] != '"' {
-		return nil
-	}
-	return s[1 : len(s)-1]
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"regexp"
 	"strings"
@@ -272,6 +273,7 @@ func TestFields(t *testing.T) {
 		"stop, at most":              {g2, `"max_stop":2`, `{"stop_sequences":["1","2","3"]}`, "generationConfig.stopSequences", `["1","2"]`},
 		"system, a string":           {g2, ``, `{"system":"be \"brief\""}`, "systemInstruction", `{"parts":[{"text":"be \"brief\""}]}`},
 		"system, blocks":             {g2, ``, `{"system":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}`, "systemInstruction", `{"parts":[{"text":"a"},{"text":"b"}]}`},
+		"system, empty blocks":       {g2, ``, `{"system":[{"type":"text","text":null},{"type":"text","text":"a"}]}`, "systemInstruction", `{"parts":[{"text":"a"}]}`},
 		"system, only the header":    {g2, ``, `{"system":[{"type":"text","text":"x-anthropic-billing-header: x"}]}`, "systemInstruction", ``},
 		"safety":                     {g2, `"safety":"OFF"`, `{}`, "safetySettings", `[{"category":"HARM_CATEGORY_HARASSMENT","threshold":"OFF"},{"category":"HARM_CATEGORY_HATE_SPEECH","threshold":"OFF"},{"category":"HARM_CATEGORY_SEXUALLY_EXPLICIT","threshold":"OFF"},{"category":"HARM_CATEGORY_DANGEROUS_CONTENT","threshold":"OFF"}]`},
 	} {
@@ -355,6 +357,29 @@ func TestDropped(t *testing.T) {
 }
 
 var taken = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_.-]{0,63}$`)
+
+// TestCitations: whoever asks for citations is told that there are none, wherever the document stands, and who doesn't is not.
+func TestCitations(t *testing.T) {
+	const call = `{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]},`
+	const document = `{"type":"document","source":{"type":"text","data":"a"},"citations":{"enabled":%t}}`
+	for _, enabled := range []bool{true, false} {
+		block := fmt.Sprintf(document, enabled)
+		for _, in := range []string{block, `{"type":"tool_result","tool_use_id":"a","content":[` + block + `]}`} {
+			got := build(t, callWith("gemini-3-pro", ""), conversation(call+`{"role":"user","content":[`+in+`]}`))
+			if told := reflect.DeepEqual(got.Dropped, []string{"messages.content.citations"}); told != enabled || !told && got.Dropped != nil {
+				t.Errorf("%s: dropped %v", in, got.Dropped)
+			}
+		}
+	}
+}
+
+// TestThinkingOfTomorrow: what nobody has heard of is told.
+func TestThinkingOfTomorrow(t *testing.T) {
+	got := build(t, callWith("gemini-3-pro", ""), `{"messages":[],"thinking":{"type":"adaptive","display":"summarized","depth":3}}`)
+	if !reflect.DeepEqual(got.Dropped, []string{"thinking.depth"}) {
+		t.Errorf("dropped %v", got.Dropped)
+	}
+}
 
 // TestNames: a name that Gemini would refuse is another on the way out and itself on the way back.
 func TestNames(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
 )
 
 // functionCall writes a call of the history.
@@ -46,13 +47,11 @@ func (t *translation) result(n block, moved []block) []block {
 		t.b = append(t.b, `"output":"`...)
 	}
 	empty, before := len(t.b), len(moved)
-	if n.v.Kind() == jscan.String {
-		t.b = append(t.b, inner(n.v)...)
-	}
+	t.b = append(t.b, n.v.Escaped()...)
 	for item := range n.v.Items() {
-		var f [3]jscan.Value
-		item.Pick(f[:], "type", "text", "cache_control")
-		t.drop("cache_control", f[2])
+		var f [4]jscan.Value
+		item.Pick(f[:], "type", "text", "cache_control", "citations")
+		messages.DropMarks(f[2], f[3], t.out)
 		part := block{kind: blockText, v: f[1]}
 		switch kind := f[0].String(); kind {
 		case "text":

@@ -177,8 +177,8 @@ func (c *cleaner) kept(n *node) {
 	for i, v := range n.keep {
 		switch key := keptKeys[i]; {
 		case i == keptDescription && (n.note != "" || v.Kind() == jscan.String):
-			*b = append(append(jwrite.AppendKey(*b, key), '"'), inner(v)...)
-			if n.note != "" && len(inner(v)) > 0 {
+			*b = append(append(jwrite.AppendKey(*b, key), '"'), v.Escaped()...)
+			if n.note != "" && len(v.Escaped()) > 0 {
 				*b = append(*b, `\n`...)
 			}
 			*b = append(append(*b, n.note...), '"')

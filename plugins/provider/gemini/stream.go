@@ -5,17 +5,18 @@ import (
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/failure"
 	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/ainfera-ai/router/sdk/names"
 )
 
 // A stream reads one answer, chunk by chunk or whole: a whole answer is one chunk that holds everything.
 type stream struct {
-	counting bool              // the answer is countTokens'
-	names    map[string]string // made tool names to the caller's
-	seed     uint64            // of the ids of calls
-	nth      int               // the number of the next call in the conversation
+	failure.Watch
+	counting bool // the answer is countTokens'
+	names    toolNames
+	seed     names.Hash // of the ids of calls
+	nth      int        // the number of the next call in the conversation
 
-	refused   *sdk.Head // the head of an answer that is an error
-	id, model string    // the vendor's, of the message
+	id, model string // the vendor's, of the message
 	started   bool
 	done      bool      // Stop or Error went out
 	last      run       // the kind of block that is open
@@ -44,20 +45,12 @@ const (
 	runCall // whose arguments come in pieces
 )
 
-// Head notes the status; an error's body follows.
-func (s *stream) Head(h *sdk.Head, _ *sdk.Events) {
-	if h.Failed() {
-		kept := h.Clone()
-		s.refused = &kept
-	}
-}
-
 // Frame reads a chunk, a whole answer, or the body of an error.
 func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
 	switch {
 	case s.done:
-	case s.refused != nil:
-		s.fail(failure.Answer(s.refused, f.Data), out)
+	case s.Failed():
+		s.fail(s.Failure(f.Data), out)
 	case f.Document && beginsArray(f.Data):
 		s.array(f.Data, out)
 	default:
@@ -72,8 +65,8 @@ func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
 func (s *stream) End(why abi.EndReason, out *sdk.Events) {
 	switch {
 	case s.done:
-	case s.refused != nil:
-		s.fail(failure.Answer(s.refused, nil), out)
+	case s.Failed():
+		s.fail(s.Failure(nil), out)
 	case s.finish.seen && !s.underWay || why == abi.EndOfBody:
 		s.stop(out)
 	default:

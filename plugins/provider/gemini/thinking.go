@@ -4,75 +4,52 @@ import (
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
 )
 
-// Thinking budgets from which on the effort is called medium and high, and what an effort is as a budget. maxBudget is
-// what all models with a budget take; leastBudget is what those take that can't do without.
+// What an effort is as a budget. maxBudget is what all models with a budget take; leastBudget is what those take that can't do
+// without.
 const (
-	mediumBudget = 4096
-	highBudget   = 16384
-	maxBudget    = 24576
-
 	lowEffortBudget    = 1024
 	mediumEffortBudget = 8192
+	maxBudget          = 24576
 
 	leastBudget   = 128
 	dynamicBudget = -1
 )
 
-// thinking asks for as much thinking as the caller did. Thinking is a wish: a model that can't is not asked, and the
-// caller is told.
+// thinking asks for as much thinking as the caller did.
 func (t *translation) thinking() {
-	mode := t.in[inThinking].Get("type").String()
-	effort := t.in[inOutputConfig].Get("effort").String()
-	asked := mode == "enabled" || mode == "adaptive"
+	w := messages.ReadThinking(t.in[inThinking], t.in[inOutputConfig], t.out)
 	measure := t.opts.measure(t.call.Model)
 	if !t.call.Thinking || measure == "none" {
-		if asked {
-			t.out.Dropped("thinking")
-		}
-		if effort != "" {
-			t.out.Dropped("output_config.effort")
-		}
+		w.Drop(t.out)
 		return
 	}
-	least := mode == "disabled" || mode == "" && effort == "" && t.opts.unaskedLeast
-	if !asked && effort == "" && !least {
+	least := w.Mode == "disabled" || w.Mode == "" && w.Effort == "" && t.opts.unaskedLeast
+	if !w.Asked() && w.Effort == "" && !least {
 		return
 	}
 	t.b = append(jwrite.AppendKey(t.b, "thinkingConfig"), '{')
-	if asked && !t.in[inThinking].Get("display").Equal("omitted") {
+	if w.Asked() && !w.Display.Equal("omitted") {
 		t.b = jwrite.AppendBool(jwrite.AppendKey(t.b, "includeThoughts"), true)
 	}
-	budget := t.in[inThinking].Get("budget_tokens").IntOr(0)
-	if mode != "enabled" {
+	budget := w.Budget.IntOr(0)
+	if w.Mode != "enabled" {
 		budget = 0
 	}
-	if measure == "level" {
-		t.level(least, effort, budget)
-	} else {
-		t.budget(least, effort, budget)
+	if measure == "budget" {
+		t.budget(least, w.Effort, budget)
+	} else if least || w.Effort != "" || budget > 0 { // without a word on it the model decides
+		t.level(least, w.Level())
 	}
 	t.b = append(t.b, '}')
 }
 
-// level writes thinkingLevel. low is the least that every model has. Without a word on it the model decides.
-func (t *translation) level(least bool, effort string, budget int64) {
-	level := effort
-	switch {
-	case least, effort == "minimal":
+// level writes thinkingLevel. low is the least that every model has.
+func (t *translation) level(least bool, level string) {
+	if least || level == "minimal" {
 		level = "low"
-	case effort == "max", effort == "xhigh":
-		level = "high"
-	case effort != "":
-	case budget >= highBudget:
-		level = "high"
-	case budget >= mediumBudget:
-		level = "medium"
-	case budget > 0:
-		level = "low"
-	default:
-		return
 	}
 	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "thinkingLevel"), level)
 }
@@ -100,17 +77,9 @@ func (t *translation) budget(least bool, effort string, budget int64) {
 	t.b = jwrite.AppendInt(jwrite.AppendKey(t.b, "thinkingBudget"), budget)
 }
 
-// format asks for structured output: output_config.format, or output_format as it was called first.
+// format asks for structured output.
 func (t *translation) format() {
-	f, name := t.in[inOutputConfig].Get("format"), "output_config.format"
-	if f.IsNull() {
-		f, name = t.in[inOutputFormat], "output_format"
-	}
-	for key, v := range t.in[inOutputConfig].Fields() {
-		if k := string(key); k != "effort" && k != "format" {
-			t.drop("output_config."+k, v)
-		}
-	}
+	f, name := messages.Format(t.in[inOutputConfig], t.in[inOutputFormat], t.out)
 	schema := f.Get("schema")
 	switch {
 	case f.IsNull():

@@ -6,6 +6,8 @@ import (
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
+	"github.com/ainfera-ai/router/sdk/names"
 )
 
 // tools writes the tools, in the caller's order, with the choice among them.
@@ -31,9 +33,7 @@ func (t *translation) tools() {
 // A tool is what goes to the vendor of one.
 type tool struct{ name, description, schema jscan.Value }
 
-// readTool takes a tool apart and reports whether it is the caller's own. Anthropic runs some itself and has trained its
-// models on the schema of others, so a model of another vendor can serve neither; only the search among tools may go,
-// since all of them are given anyway.
+// readTool takes a tool apart and reports whether it is the caller's own.
 func (t *translation) readTool(v jscan.Value, tool *tool) bool {
 	kind := ""
 	for key, f := range v.Fields() {
@@ -57,15 +57,9 @@ func (t *translation) readTool(v jscan.Value, tool *tool) bool {
 			t.drop("tools."+string(key), f)
 		}
 	}
-	switch {
-	case kind == "" || kind == "custom":
-		return true
-	case strings.HasPrefix(kind, "tool_search_"):
-		t.out.Dropped("tools." + kind)
-	default:
-		t.refuse(sdk.Unsupported("tools of type " + kind + " exist at Anthropic only"))
-	}
-	return false
+	own, err := messages.OwnTool(kind, t.out)
+	t.refuse(err)
+	return own
 }
 
 func (t *translation) tool(tool *tool) {
@@ -117,7 +111,7 @@ func (t *translation) forced() bool {
 const maxToolName = 64
 
 // toolNames makes names that Gemini takes and remembers what they were, so that the caller gets its own back.
-type toolNames struct{ full map[string]string }
+type toolNames struct{ names.Tools }
 
 // vendors is a tool's name as the vendor gets it: at most 64 letters, digits, underscores, dots and dashes, of which the
 // first is a letter or an underscore.
@@ -126,7 +120,7 @@ func (n *toolNames) vendors(name string) string {
 	if begins && len(name) <= maxToolName && strings.IndexFunc(name, isOdd) < 0 {
 		return name
 	}
-	sum := hex16(hash(name))
+	sum := names.Of(name).String()
 	short := strings.Map(func(c rune) rune {
 		if isOdd(c) {
 			return '_'
@@ -136,10 +130,7 @@ func (n *toolNames) vendors(name string) string {
 	if !begins {
 		short = "_" + short
 	}
-	if n.full == nil {
-		n.full = map[string]string{}
-	}
-	n.full[short] = name
+	n.Put(short, name)
 	return short
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
 )
 
 // A turn is what one side says.
@@ -26,13 +27,6 @@ type block struct {
 	wrong bool        // of a result, that it is an error
 	amid  bool        // of a text, that the caller's program says it and not its user
 }
-
-// reminderOpen and reminderClose stand around what a system message amid the conversation says, inside a JSON string.
-// They are Claude Code's own, for models that take no such message.
-const (
-	reminderOpen  = `<system-reminder>\n`
-	reminderClose = `\n</system-reminder>`
-)
 
 type blockKind uint8
 
@@ -232,10 +226,7 @@ func (t *translation) text(v jscan.Value) {
 
 // block keeps a block that becomes a part, and lists or refuses one that doesn't.
 func (t *translation) block(v jscan.Value, f *[len(blockKeys)]jscan.Value) {
-	t.drop("cache_control", f[inCacheControl])
-	if f[inCitations].Len() > 0 {
-		t.out.Dropped("messages.content.citations")
-	}
+	messages.DropMarks(f[inCacheControl], f[inCitations], t.out)
 	switch kind := f[inType].String(); kind {
 	case "text":
 		t.text(f[inText])
@@ -271,14 +262,6 @@ func (t *translation) callOf(id string) int {
 	return -1
 }
 
-// serverBlocks are what Anthropic's own tools left in a conversation that Anthropic served before. The text that it
-// wrote with their help stays.
-var serverBlocks = []string{
-	"server_tool_use", "web_search_tool_result", "web_fetch_tool_result", "code_execution_tool_result",
-	"bash_code_execution_tool_result", "text_editor_code_execution_tool_result", "tool_search_tool_result",
-	"mcp_tool_use", "mcp_tool_result", "compaction", "advisor_tool_result",
-}
-
 // other is what a block of the rarer kinds becomes, ok false when it becomes nothing.
 func (t *translation) other(kind string, v jscan.Value) (n block, ok bool) {
 	switch kind {
@@ -287,11 +270,7 @@ func (t *translation) other(kind string, v jscan.Value) (n block, ok bool) {
 	case "search_result":
 		return block{kind: blockWritten, v: v}, true
 	}
-	if slices.Contains(serverBlocks, kind) {
-		t.out.Dropped("messages.content." + kind)
-		return n, false
-	}
-	t.refuse(sdk.Unsupported("blocks of type " + kind + " can't be carried to this vendor"))
+	t.refuse(messages.LeaveOut(kind, t.out))
 	return n, false
 }
 

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"slices"
-
-	"github.com/ainfera-ai/router/sdk"
+	"github.com/ainfera-ai/router/plugins/provider/internal/oai"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
 )
 
 // A thought is a reasoning item that waits for what follows it.
@@ -22,7 +21,7 @@ func (t *translation) assistant(r *jscan.Reader) {
 	var f block
 	for r.Item() {
 		r.Pick(f[:], blockKeys[:]...)
-		t.dropCacheControl(f[blockCacheControl])
+		messages.DropMarks(f[blockCacheControl], f[blockCitations], t.out)
 		kind := f[blockType].String()
 		if kind == "text" && len(f[blockText]) <= 2 {
 			continue
@@ -33,7 +32,6 @@ func (t *translation) assistant(r *jscan.Reader) {
 		}
 		switch kind {
 		case "text":
-			t.dropCitations(f[blockCitations])
 			t.thoughts()
 			if !open {
 				t.message("assistant")
@@ -48,7 +46,7 @@ func (t *translation) assistant(r *jscan.Reader) {
 		case "redacted_thinking":
 			t.remember(kind, f[blockData], nil)
 		default:
-			t.serverBlock(kind)
+			t.refuse(messages.LeaveOut(kind, t.out))
 		}
 	}
 	if open {
@@ -99,25 +97,8 @@ func (t *translation) functionCall(id, name string, input jscan.Value) {
 	if input.Kind() != jscan.Object {
 		input = jscan.Value("{}")
 	}
-	t.b = jwrite.AppendString(append(jwrite.AppendComma(t.b), `{"type":"function_call","call_id":`...), callID(id))
-	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "name"), t.names.short(name))
+	t.b = jwrite.AppendString(append(jwrite.AppendComma(t.b), `{"type":"function_call","call_id":`...), oai.CallID(id, maxCallID))
+	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "name"), t.names.Shorten(name, oai.MaxToolName))
 	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "arguments"), []byte(input))
 	t.b = append(t.b, '}')
-}
-
-// serverBlocks are what Anthropic's own tools left in a conversation that Anthropic served before. The text that it
-// wrote with their help stays.
-var serverBlocks = []string{
-	"server_tool_use", "web_search_tool_result", "web_fetch_tool_result", "code_execution_tool_result",
-	"bash_code_execution_tool_result", "text_editor_code_execution_tool_result", "tool_search_tool_result",
-	"mcp_tool_use", "mcp_tool_result", "compaction", "advisor_tool_result",
-}
-
-// serverBlock leaves such a block out, and refuses any other.
-func (t *translation) serverBlock(kind string) {
-	if slices.Contains(serverBlocks, kind) {
-		t.out.Dropped("messages.content." + kind)
-		return
-	}
-	t.refuse(sdk.Unsupported("blocks of type " + kind + " can't be carried to this vendor"))
 }

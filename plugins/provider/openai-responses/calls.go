@@ -2,8 +2,8 @@ package main
 
 import (
 	"bytes"
-	"strconv"
 
+	"github.com/ainfera-ai/router/plugins/provider/internal/oai"
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/jscan"
 )
@@ -39,11 +39,7 @@ func (s *stream) begin(it *item, out *sdk.Events) {
 	}
 	s.leave(out)
 	it.begun, it.block = true, s.take()
-	name := it.name
-	if full, ok := s.names[name]; ok {
-		name = full
-	}
-	out.ToolStart(it.block, sdk.ClientToolID(s.idOf(it)), name)
+	out.ToolStart(it.block, sdk.ClientToolID(s.idOf(it)), s.names.Full(it.name))
 	s.pass(it, out)
 }
 
@@ -55,7 +51,7 @@ func (s *stream) idOf(it *item) string {
 	case it.id != "":
 		return it.id
 	}
-	return "call_" + strconv.FormatUint(hashOn(hash(s.id), it.name), 16) + "_" + strconv.Itoa(int(it.block))
+	return oai.MadeCallID(s.id, it.name, it.block)
 }
 
 // pass passes on the arguments that have not gone out.

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"strconv"
-	"strings"
-
+	"github.com/ainfera-ai/router/plugins/provider/internal/oai"
 	"github.com/ainfera-ai/router/sdk"
-	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
 )
 
 // A part is a piece of a user's content.
@@ -31,7 +29,7 @@ func (t *translation) partOf(kind string, block jscan.Value) (p part, ok bool) {
 	case "text":
 		return part{partText, block.Get("text")}, true
 	case "image":
-		t.checkSource("an image", block.Get("source"))
+		t.refuse(messages.CheckSource("an image", block.Get("source")))
 		return part{partImage, block}, true
 	case "search_result":
 		return part{partBlock, block}, true
@@ -43,21 +41,11 @@ func (t *translation) partOf(kind string, block jscan.Value) (p part, ok bool) {
 		if !t.opts.documents {
 			t.refuse(sdk.Unsupported("this vendor takes no documents"))
 		}
-		t.checkSource("a document", source)
+		t.refuse(messages.CheckSource("a document", source))
 		return part{partFile, block}, true
 	}
-	t.serverBlock(kind)
+	t.refuse(messages.LeaveOut(kind, t.out))
 	return p, false
-}
-
-// checkSource refuses what an image or a file can't be read from.
-func (t *translation) checkSource(what string, source jscan.Value) {
-	switch s := source.Get("type").String(); {
-	case s == "url" && source.Get("url").Kind() != jscan.String:
-		t.refuse(sdk.Invalid(what + " by url has no url"))
-	case s != "base64" && s != "url":
-		t.refuse(sdk.Unsupported(what + " by " + s + " exists at its vendor only"))
-	}
 }
 
 // part writes a part of a message or a result.
@@ -72,7 +60,7 @@ func (t *translation) part(p part) {
 		t.b = append(t.b, '"')
 	case partImage:
 		t.b = append(jwrite.AppendComma(t.b), `{"type":"input_image","image_url":`...)
-		t.address(p.v.Get("source"))
+		t.b = messages.AppendAddress(t.b, p.v.Get("source"), t.out)
 	case partFile:
 		t.about(p.v)
 		t.file(p.v)
@@ -98,7 +86,7 @@ func (t *translation) about(block jscan.Value) {
 		} else {
 			t.b = append(jwrite.AppendComma(t.b), `{"type":"input_text","text":"`...)
 		}
-		t.b = append(t.b, inner(v)...)
+		t.b = append(t.b, v.Escaped()...)
 		said = true
 	}
 	if said {
@@ -106,8 +94,7 @@ func (t *translation) about(block jscan.Value) {
 	}
 }
 
-// file writes a document: a file by its address has no name, one that is sent needs one. OpenAI goes by the name's ending,
-// which a title need not have, to see that it is a PDF.
+// file writes a document: a file by its address has no name, one that is sent needs one.
 func (t *translation) file(block jscan.Value) {
 	t.b = append(jwrite.AppendComma(t.b), `{"type":"input_file"`...)
 	source := block.Get("source")
@@ -116,48 +103,9 @@ func (t *translation) file(block jscan.Value) {
 		return
 	}
 	t.b = jwrite.AppendKey(t.b, "filename")
-	title := inner(block.Get("title"))
-	if len(title) == 0 {
-		title = jscan.Value("document.pdf")
-	}
-	t.b = append(append(t.b, '"'), title...)
-	if !strings.HasSuffix(strings.ToLower(string(title)), ".pdf") {
-		t.b = append(t.b, ".pdf"...)
-	}
-	t.b = append(t.b, '"')
+	t.b = oai.AppendFilename(t.b, block.Get("title"))
 	t.b = jwrite.AppendKey(t.b, "file_data")
-	t.address(source)
-}
-
-// address writes where an image or file is: the address it has, or its data as one. The host puts large data in where
-// the reference stands.
-func (t *translation) address(source jscan.Value) {
-	if source.Get("type").Equal("url") {
-		t.b = append(t.b, source.Get("url")...)
-		return
-	}
-	t.b = append(t.b, `"data:`...)
-	t.b = append(t.b, inner(source.Get("media_type"))...)
-	t.b = append(t.b, ";base64,"...)
-	data := inner(source.Get("data"))
-	if n, ok := reference(string(data[:min(len(data), 32)])); ok {
-		_, _ = t.out.Write(t.b)
-		t.out.WriteRef(n)
-		t.b = t.b[:0]
-	} else {
-		t.b = append(t.b, data...)
-	}
-	t.b = append(t.b, '"')
-}
-
-// reference reads "ainfera-ref:N".
-func reference(s string) (uint32, bool) {
-	digits, ok := strings.CutPrefix(s, abi.RefPrefix)
-	if !ok {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(digits, 10, 32)
-	return uint32(n), err == nil
+	t.b = messages.AppendAddress(t.b, source, t.out)
 }
 
 // A result is a tool's.
@@ -166,7 +114,7 @@ type result struct{ id, failed, content jscan.Value }
 // result writes a tool's result: its text as a string, which everybody takes, and as parts where there is more.
 func (t *translation) result(r result) {
 	t.b = append(jwrite.AppendComma(t.b), `{"type":"function_call_output","call_id":`...)
-	t.b = jwrite.AppendString(t.b, callID(r.id.String()))
+	t.b = jwrite.AppendString(t.b, oai.CallID(r.id.String(), maxCallID))
 	t.b = jwrite.AppendKey(t.b, "output")
 	from := len(t.parts)
 	media := t.resultParts(r.content)
@@ -183,8 +131,7 @@ func (t *translation) result(r result) {
 func (t *translation) resultParts(content jscan.Value) (media bool) {
 	for item := range content.Items() {
 		kind := item.Get("type").String()
-		t.dropCacheControl(item.Get("cache_control"))
-		t.dropCitations(item.Get("citations"))
+		messages.DropMarks(item.Get("cache_control"), item.Get("citations"), t.out)
 		if kind == "tool_reference" {
 			t.out.Dropped("messages.content.tool_reference")
 			continue
@@ -209,7 +156,7 @@ func (t *translation) textOutput(content jscan.Value, parts []part, failed bool)
 	if failed {
 		t.b = append(t.b, "Error: "...)
 	}
-	t.b = append(t.b, inner(content)...)
+	t.b = append(t.b, content.Escaped()...)
 	for i, p := range parts {
 		if i > 0 {
 			t.b = append(t.b, `\n\n`...)
@@ -232,43 +179,9 @@ func (t *translation) mediaOutput(parts []part, failed bool) {
 
 // appendText appends the text of a part inside of an open string.
 func (t *translation) appendText(p part) {
-	if p.kind == partText {
-		t.b = append(t.b, inner(p.v)...)
+	if p.kind == partBlock {
+		t.b = messages.AppendDocument(t.b, p.v, t.out)
 		return
 	}
-	for _, key := range [...]string{"title", "context"} {
-		if v := p.v.Get(key); len(v) > 2 {
-			t.b = append(append(t.b, inner(v)...), `\n`...)
-		}
-	}
-	source := p.v.Get("source")
-	switch {
-	case source.Kind() == jscan.String: // of a search result
-		t.b = append(append(t.b, inner(source)...), `\n`...)
-		t.appendTexts(p.v.Get("content"))
-	case source.Get("type").Equal("text"):
-		t.b = append(t.b, inner(source.Get("data"))...)
-	default:
-		t.appendTexts(source.Get("content"))
-	}
-}
-
-// appendTexts appends a string, or the texts of blocks. Other blocks inside of a document are listed.
-func (t *translation) appendTexts(v jscan.Value) {
-	if v.Kind() == jscan.String {
-		t.b = append(t.b, inner(v)...)
-		return
-	}
-	first := true
-	for block := range v.Items() {
-		if kind := block.Get("type"); !kind.Equal("text") {
-			t.out.Dropped("messages.content.document." + kind.String())
-			continue
-		}
-		if !first {
-			t.b = append(t.b, `\n`...)
-		}
-		first = false
-		t.b = append(t.b, inner(block.Get("text"))...)
-	}
+	t.b = append(t.b, p.v.Escaped()...)
 }

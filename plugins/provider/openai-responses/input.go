@@ -1,80 +1,26 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
 )
-
-// billingHeader begins the system block that Claude Code puts first for Anthropic's eyes alone.
-const billingHeader = "x-anthropic-billing-header"
 
 // instructions writes the system prompt, whose blocks are one text there.
 func (t *translation) instructions() {
-	if t.in[inSystem].Kind() == jscan.String {
-		if len(t.in[inSystem]) > 2 {
-			t.b = append(jwrite.AppendKey(t.b, "instructions"), t.in[inSystem]...)
-		}
-		return
-	}
-	n := 0
-	for block := range t.in[inSystem].Items() {
-		text := t.systemText(block)
-		if len(text) <= 2 || strings.HasPrefix(string(inner(text)), billingHeader) {
-			continue
-		}
-		if n++; n == 1 {
+	texts, err := messages.System(nil, t.in[inSystem], t.out)
+	t.refuse(err)
+	for i, text := range texts {
+		if i == 0 {
 			t.b = append(jwrite.AppendKey(t.b, "instructions"), '"')
 		} else {
 			t.b = append(t.b, `\n\n`...)
 		}
-		t.b = append(t.b, inner(text)...)
+		t.b = append(t.b, text.Escaped()...)
 	}
-	if n > 0 {
+	if len(texts) > 0 {
 		t.b = append(t.b, '"')
-	}
-}
-
-// systemText is the text of a system block; nothing else may stand there.
-func (t *translation) systemText(block jscan.Value) jscan.Value {
-	var kind, text jscan.Value
-	for key, v := range block.Fields() {
-		switch string(key) {
-		case "type":
-			kind = v
-		case "text":
-			text = v
-		case "cache_control":
-			t.dropCacheControl(v)
-		}
-	}
-	if !kind.Equal("text") {
-		t.refuse(sdk.Unsupported("a block of type " + kind.String() + " in system"))
-		return nil
-	}
-	return text
-}
-
-// inner is what stands between the quotes, escapes and all: it may be copied into another string as it is.
-func inner(s jscan.Value) jscan.Value {
-	if len(s) < 2 || s[0] != '"' {
-		return nil
-	}
-	return s[1 : len(s)-1]
-}
-
-func (t *translation) dropCacheControl(v jscan.Value) {
-	if !v.IsNull() {
-		t.out.Dropped("cache_control")
-	}
-}
-
-// dropCitations lists the citations that a text has, or that a document is to be given.
-func (t *translation) dropCitations(v jscan.Value) {
-	if v.Kind() == jscan.Array && v.Len() > 0 || v.Get("enabled").Bool() {
-		t.out.Dropped("messages.content.citations")
 	}
 }
 
@@ -215,8 +161,7 @@ func (t *translation) collect(r *jscan.Reader) {
 	var b block
 	for r.Item() {
 		whole := r.Pick(b[:], blockKeys[:]...)
-		t.dropCacheControl(b[blockCacheControl])
-		t.dropCitations(b[blockCitations])
+		messages.DropMarks(b[blockCacheControl], b[blockCitations], t.out)
 		switch kind := b[blockType].String(); kind {
 		case "tool_result":
 			t.results = append(t.results, result{b[blockResultOf], b[blockIsError], b[blockContent]})

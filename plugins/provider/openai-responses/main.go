@@ -34,10 +34,7 @@ func main() {}
 // responses is the adapter, with what it keeps between calls.
 type responses struct {
 	scratch []byte // the body being written
-	// opts is what settings say. A provider's settings are the same for every call of it, so that nearly all calls of an
-	// instance find them read already.
-	opts     options
-	settings []byte
+	opts    sdk.Options[options]
 }
 
 // Open builds the request and the reader of its answer.
@@ -48,7 +45,11 @@ func (a *responses) Open(c *sdk.Call, out *sdk.Request) (sdk.Stream, error) {
 	if need := len(c.Body) + len(c.Body)/8; cap(a.scratch) < need { // to grow towards it would copy it all several times
 		a.scratch = make([]byte, 0, need)
 	}
-	t, err := translate(c, a.options(c), out, a.scratch[:0])
+	opts, err := a.opts.Of(c, readOptions)
+	if err != nil {
+		return nil, err
+	}
+	t, err := translate(c, opts, out, a.scratch[:0])
 	if err != nil {
 		return nil, err
 	}
@@ -59,14 +60,5 @@ func (a *responses) Open(c *sdk.Call, out *sdk.Request) (sdk.Stream, error) {
 	if c.Op == abi.OpCount {
 		return &counter{}, nil
 	}
-	return &stream{names: t.names.full}, nil
-}
-
-// options is what the call's settings say.
-func (a *responses) options(c *sdk.Call) *options {
-	if given := c.Settings(); a.settings == nil || string(given) != string(a.settings) {
-		a.opts = readOptions(c)
-		a.settings = append(make([]byte, 0, len(given)), given...)
-	}
-	return &a.opts
+	return &stream{names: t.names}, nil
 }

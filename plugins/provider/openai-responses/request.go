@@ -4,10 +4,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ainfera-ai/router/plugins/provider/internal/oai"
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
+	"github.com/ainfera-ai/router/sdk/names"
 )
 
 // A translation is one request on its way from the Anthropic shape to Responses.
@@ -17,7 +20,7 @@ type translation struct {
 	in    fields
 	out   *sdk.Request
 	b     []byte // the body's text since the last reference
-	names toolNames
+	names names.Tools
 	err   error // the first refusal of something deep inside
 
 	// Kept for their memory from message to message.
@@ -210,42 +213,17 @@ func (t *translation) limit() {
 	t.b = jwrite.AppendInt(jwrite.AppendKey(t.b, "max_output_tokens"), limit)
 }
 
-// maxUser is how long OpenAI lets a user's identifier be.
-const maxUser = 64
-
-// user passes metadata.user_id on. One that is too long is replaced by its hash, which is as stable.
+// user passes metadata.user_id on.
 func (t *translation) user() {
-	for key, v := range t.in[inMetadata].Fields() {
-		if string(key) != "user_id" {
-			t.out.Dropped("metadata." + string(key))
-			continue
-		}
-		id := v.String()
-		if id == "" {
-			continue
-		}
-		if t.opts.userField == "" || !t.allowed(t.opts.userField, "metadata.user_id") {
-			t.out.Dropped("metadata.user_id")
-			continue
-		}
-		if len(id) > maxUser {
-			id = "user-" + hex16(hash(id)) + hex16(hash("2"+id))
-		}
+	takes := t.opts.userField != "" && !t.opts.leavesOut(t.opts.userField, t.call.Model)
+	if id := oai.User(t.in[inMetadata], takes, t.out); id != "" {
 		t.b = jwrite.AppendString(jwrite.AppendKey(t.b, t.opts.userField), id)
 	}
 }
 
-// format asks for structured output: output_config.format, or output_format as it was called first.
+// format asks for structured output.
 func (t *translation) format() {
-	f, name := t.in[inOutputConfig].Get("format"), "output_config.format"
-	if f.IsNull() {
-		f, name = t.in[inOutputFormat], "output_format"
-	}
-	for key, v := range t.in[inOutputConfig].Fields() {
-		if k := string(key); k != "effort" && k != "format" && !v.IsNull() {
-			t.out.Dropped("output_config." + k)
-		}
-	}
+	f, name := messages.Format(t.in[inOutputConfig], t.in[inOutputFormat], t.out)
 	if f.IsNull() {
 		return
 	}
@@ -264,12 +242,6 @@ func (t *translation) format() {
 		return
 	}
 	t.b = append(t.b, `{"format":{"type":"json_schema","name":"output","strict":`...)
-	said := f.Get("strict") // Anthropic's always are; what another dialect's caller said stands beside the schema
-	asked := said.Kind() != jscan.Bool || said.Bool()
-	strict := asked && !loose(f.Get("schema"))
-	if asked && !strict {
-		t.out.Dropped(name + ".strict")
-	}
-	t.b = jwrite.AppendBool(t.b, strict)
+	t.b = jwrite.AppendBool(t.b, oai.Strict(f, name, t.out))
 	t.b = append(jwrite.AppendRaw(append(t.b, `,"schema":`...), f.Get("schema")), "}}"...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/abi"
+	"github.com/ainfera-ai/router/sdk/names"
 	"github.com/ainfera-ai/router/sdk/sdktest"
 )
 
@@ -105,6 +106,8 @@ func TestInput(t *testing.T) {
 			userText(`{"type":"input_text","text":"The year\nof 2025"},{"type":"input_file","file_url":"https://x/a"}`)},
 		"document by address": {`{"role":"user","content":[{"type":"document","source":{"type":"url","url":"https://x/a.pdf"}}]}`,
 			userText(`{"type":"input_file","file_url":"https://x/a.pdf"}`)},
+		"a text document without a title": {`{"role":"user","content":[{"type":"document","title":null,"context":null,"source":{"type":"text","data":"body"}}]}`,
+			userText(`{"type":"input_text","text":"body"}`)},
 		"a text document": {`{"role":"user","content":[{"type":"document","title":"T","source":{"type":"text","media_type":"text/plain","data":"body"}},{"type":"text","text":"sum up"}]}`,
 			userText(`{"type":"input_text","text":"T\nbody"},{"type":"input_text","text":"sum up"}`)},
 		"a document of blocks": {`{"role":"user","content":[{"type":"document","source":{"type":"content","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}]}`,
@@ -282,7 +285,7 @@ func TestFields(t *testing.T) {
 		"choice, one":                  {``, `{"tools":[{"name":"f"}],"tool_choice":{"type":"tool","name":"f"}}`, "tool_choice", `{"type":"function","name":"f"}`},
 		"choice without tools":         {``, `{"tool_choice":{"type":"auto"}}`, "tool_choice", ``},
 		"no schema":                    {``, `{"tools":[{"name":"f"}]}`, "tools", `[{"type":"function","name":"f","parameters":` + `{"type":"object","properties":{}}` + `,"strict":false}]`},
-		"user, too long":               {``, `{"metadata":{"user_id":"` + long + `"}}`, "safety_identifier", `"user-` + hex16(hash(long)) + hex16(hash("2"+long)) + `"`},
+		"user, too long":               {``, `{"metadata":{"user_id":"` + long + `"}}`, "safety_identifier", `"user-` + names.Long(long) + `"`},
 		"user, elsewhere":              {`"user_field":"user"`, `{"metadata":{"user_id":"u"}}`, "user", `"u"`},
 		"user, nowhere":                {`"user_field":""`, `{"metadata":{"user_id":"u"}}`, "safety_identifier", ``},
 		"left out":                     {`"leave_out":["temperature"]`, `{"temperature":1}`, "temperature", ``},
@@ -416,7 +419,7 @@ func TestLongIDs(t *testing.T) {
 	body := conversation(`{"role":"assistant","content":[{"type":"tool_use","id":"` + long + `","name":"f","input":{}},{"type":"tool_use","id":"` + sdk.ClientToolID(own) + `","name":"f","input":{}}]},
 		{"role":"user","content":[{"type":"tool_result","tool_use_id":"` + long + `","content":"1"},{"type":"tool_result","tool_use_id":"` + sdk.ClientToolID(own) + `","content":"1"}]}`)
 	got := inputOf(t, build(t, callWith(""), body))
-	if strings.Contains(got, long) || strings.Count(got, `"call_`+hex16(hash(long))) != 2 || strings.Count(got, `"`+own+`"`) != 2 {
+	if strings.Contains(got, long) || strings.Count(got, `"call_`+names.Of(long).String()) != 2 || strings.Count(got, `"`+own+`"`) != 2 {
 		t.Errorf("got %s", got)
 	}
 }

@@ -7,14 +7,15 @@ import (
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/failure"
 	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/ainfera-ai/router/sdk/names"
 )
 
 // A stream reads one answer, event by event or whole: a whole answer is a response whose items are all done.
 type stream struct {
-	names map[string]string // shortened tool names to the caller's
+	failure.Watch
+	names names.Tools
 
-	refused *sdk.Head // the head of an answer that is an error
-	id      string    // the vendor's, of the response
+	id      string // the vendor's, of the response
 	model   string
 	started bool
 	done    bool // Stop or Error went out
@@ -26,20 +27,12 @@ type stream struct {
 	scratch []byte
 }
 
-// Head notes the status; an error's body follows.
-func (s *stream) Head(h *sdk.Head, _ *sdk.Events) {
-	if h.Failed() {
-		kept := h.Clone()
-		s.refused = &kept
-	}
-}
-
 // Frame reads an event, a whole answer, or the body of an error.
 func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
 	switch {
 	case s.done:
-	case s.refused != nil:
-		s.fail(failure.Answer(s.refused, f.Data), out)
+	case s.Failed():
+		s.fail(s.Failure(f.Data), out)
 	case s.failing != nil:
 		s.explained(f.Data, out)
 	case f.Document:
@@ -55,8 +48,8 @@ func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
 func (s *stream) End(why abi.EndReason, out *sdk.Events) {
 	switch {
 	case s.done:
-	case s.refused != nil:
-		s.fail(failure.Answer(s.refused, nil), out)
+	case s.Failed():
+		s.fail(s.Failure(nil), out)
 	case s.failing != nil:
 		s.fail(*s.failing, out)
 	case why == abi.EndOfBody:
@@ -92,7 +85,7 @@ func (s *stream) event(f sdk.Frame, out *sdk.Events) {
 		out.Skipped(1)
 		return
 	}
-	kind := []byte(inner(e[eventType]))
+	kind := e[eventType].Escaped()
 	if len(kind) == 0 {
 		kind = f.Event
 	}

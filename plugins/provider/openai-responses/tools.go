@@ -2,11 +2,12 @@ package main
 
 import (
 	"slices"
-	"strings"
 
+	"github.com/ainfera-ai/router/plugins/provider/internal/oai"
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
 )
 
 // tools writes the tools, in the caller's order, with the choice among them.
@@ -30,7 +31,9 @@ func (t *translation) list() (n int) {
 	var f toolFields
 	for r.Item() {
 		strange = t.readTool(&r, &f) || strange
-		if !t.wanted(f[toolType].String()) {
+		own, err := messages.OwnTool(f[toolType].String(), t.out)
+		t.refuse(err)
+		if !own {
 			continue
 		}
 		t.dropFields(&f)
@@ -107,32 +110,17 @@ func (t *translation) strangeFields() {
 	}
 }
 
-// wanted sorts out the tools that are not the caller's own. Anthropic runs some itself and has trained its models on
-// the schema of others, so a model of another vendor can serve neither; only the search among tools may go, since all
-// of them are given anyway.
-func (t *translation) wanted(kind string) bool {
-	switch {
-	case kind == "" || kind == "custom":
-		return true
-	case strings.HasPrefix(kind, "tool_search_"):
-		t.out.Dropped("tools." + kind)
-	default:
-		t.refuse(sdk.Unsupported("tools of type " + kind + " exist at Anthropic only"))
-	}
-	return false
-}
-
 // tool writes a tool. strict is always written, since the vendor takes its absence for true, and would refuse or rewrite
 // most schemas.
 func (t *translation) tool(f *toolFields) {
 	t.b = append(jwrite.AppendComma(t.b), `{"type":"function","name":`...)
-	t.b = jwrite.AppendString(t.b, t.names.short(f[toolName].String()))
+	t.b = jwrite.AppendString(t.b, t.names.Shorten(f[toolName].String(), oai.MaxToolName))
 	if f[toolDescription].Kind() == jscan.String {
 		t.b = append(jwrite.AppendKey(t.b, "description"), f[toolDescription]...)
 	}
-	t.b = appendSchema(jwrite.AppendKey(t.b, "parameters"), f[toolSchema])
+	t.b = oai.AppendSchema(jwrite.AppendKey(t.b, "parameters"), f[toolSchema])
 	asked, left := f[toolStrict].Bool(), t.opts.leavesOut("strict", t.call.Model)
-	strict := asked && !left && !loose(f[toolSchema])
+	strict := asked && !left && !oai.Loose(f[toolSchema])
 	if !left {
 		t.b = jwrite.AppendBool(jwrite.AppendKey(t.b, "strict"), strict)
 	}
@@ -156,7 +144,7 @@ func (t *translation) toolChoice() {
 	case "tool":
 		if t.allowed("tool_choice", "tool_choice") {
 			t.b = append(jwrite.AppendKey(t.b, "tool_choice"), `{"type":"function","name":`...)
-			t.b = jwrite.AppendString(t.b, t.names.short(c.Get("name").String()))
+			t.b = jwrite.AppendString(t.b, t.names.Shorten(c.Get("name").String(), oai.MaxToolName))
 			t.b = append(t.b, '}')
 		}
 	default:
@@ -167,34 +155,5 @@ func (t *translation) toolChoice() {
 	}
 }
 
-// maxToolName is how long OpenAI lets a tool's name be; Anthropic lets it be twice that, and MCP servers need it.
-const maxToolName = 64
-
-// toolNames shortens names that are too long and remembers what they were, so that the caller gets its own back.
-type toolNames struct{ full map[string]string }
-
-func (n *toolNames) short(name string) string {
-	if len(name) <= maxToolName {
-		return name
-	}
-	sum := hex16(hash(name))
-	short := name[:maxToolName-len(sum)-1] + "_" + sum
-	if n.full == nil {
-		n.full = map[string]string{}
-	}
-	n.full[short] = name
-	return short
-}
-
 // maxCallID is how long OpenAI lets the id of a call be.
 const maxCallID = 64
-
-// callID is a tool call's id as the vendor gets it: its own again when it made it, and a hash of it, the same for call
-// and result, when it wouldn't take it.
-func callID(client string) string {
-	id := sdk.VendorToolID(client)
-	if len(id) > maxCallID && id == client {
-		return "call_" + hex16(hash(id)) + hex16(hash("2"+id))
-	}
-	return id
-}

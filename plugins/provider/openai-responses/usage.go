@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/ainfera-ai/router/plugins/provider/internal/oai"
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/failure"
@@ -15,8 +16,7 @@ func (s *stream) count(v jscan.Value, out *sdk.Events) {
 	}
 }
 
-// readUsage splits the vendor's sums: input_tokens hold what was read from the cache and written to it, and
-// output_tokens the reasoning, except where the total shows that they don't.
+// readUsage splits the vendor's sums.
 func readUsage(v jscan.Value) (u sdk.Usage, ok bool) {
 	var input, output, total int64
 	for key, f := range v.Fields() {
@@ -38,29 +38,14 @@ func readUsage(v jscan.Value) (u sdk.Usage, ok bool) {
 	if !ok || input == 0 && output == 0 {
 		return u, false
 	}
-	switch {
-	case total-input > output:
-		output = total - input
-	case u.Reasoning > output:
-		output += u.Reasoning
-	}
-	u.Output = output
-	u.Input = max(0, input-u.CacheRead-u.CacheWrite)
+	oai.Split(&u, input, output, total)
 	return u, true
 }
 
 // A counter reads the answer to a count of tokens: {"object":"response.input_tokens","input_tokens":11}.
 type counter struct {
-	refused *sdk.Head
-	done    bool
-}
-
-// Head notes the status; an error's body follows.
-func (c *counter) Head(h *sdk.Head, _ *sdk.Events) {
-	if h.Failed() {
-		kept := h.Clone()
-		c.refused = &kept
-	}
+	failure.Watch
+	done bool
 }
 
 // Frame reads the count, or the body of an error.
@@ -69,8 +54,8 @@ func (c *counter) Frame(f sdk.Frame, out *sdk.Events) {
 		return
 	}
 	c.done = true
-	if c.refused != nil {
-		failure.Answer(c.refused, f.Data).Emit(out)
+	if c.Failed() {
+		c.Failure(f.Data).Emit(out)
 		return
 	}
 	doc, _ := jscan.Parse(f.Data)
@@ -94,8 +79,8 @@ func (c *counter) Frame(f sdk.Frame, out *sdk.Events) {
 func (c *counter) End(why abi.EndReason, out *sdk.Events) {
 	switch {
 	case c.done:
-	case c.refused != nil:
-		failure.Answer(c.refused, nil).Emit(out)
+	case c.Failed():
+		c.Failure(nil).Emit(out)
 	case why == abi.EndOfBody:
 		out.Error(abi.ErrAPI, "the vendor's answer holds no count of tokens", 0)
 	}

@@ -1,8 +1,7 @@
 package main
 
 import (
-	"strconv"
-
+	"github.com/ainfera-ai/router/plugins/provider/internal/oai"
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/jscan"
 )
@@ -118,25 +117,14 @@ func (s *stream) extend(c *call, id, name string, args jscan.Value, out *sdk.Eve
 func (s *stream) begin(c *call, out *sdk.Events) {
 	s.leave(out)
 	if c.id == "" {
-		c.id, c.made = s.madeID(c), true
-	}
-	name := c.name
-	if full, ok := s.names[name]; ok {
-		name = full
+		c.id, c.made = oai.MadeCallID(s.id, c.name, c.block), true
 	}
 	c.begun = true
-	out.ToolStart(c.block, sdk.ClientToolID(c.id), name)
+	out.ToolStart(c.block, sdk.ClientToolID(c.id), s.names.Full(c.name))
 	if len(c.pending) > 0 {
 		s.arguments(c, c.pending, out)
 		c.pending = nil
 	}
-}
-
-// madeID is an id for a call that came without one. It need only be unique in its conversation.
-func (s *stream) madeID(c *call) string {
-	h := hash(s.id)
-	h = hashOn(h, c.name)
-	return "call_" + strconv.FormatUint(h, 16) + "_" + strconv.Itoa(int(c.block))
 }
 
 // arguments passes on a piece of the arguments' text. A call whose object is complete is closed there and then, so that

@@ -33,10 +33,7 @@ func main() {}
 // openai is the adapter, with what it keeps between calls.
 type openai struct {
 	scratch []byte // the body being written
-	// opts is what settings say. A provider's settings are the same for every call of it, so that nearly all calls of an
-	// instance find them read already.
-	opts     options
-	settings []byte
+	opts    sdk.Options[options]
 }
 
 // Open builds the request and the reader of its answer.
@@ -44,7 +41,11 @@ func (a *openai) Open(c *sdk.Call, out *sdk.Request) (sdk.Stream, error) {
 	if c.Op != abi.OpChat {
 		return nil, sdk.Unsupported("the openai adapter has no operation " + c.Op)
 	}
-	t, err := translate(c, a.options(c), out, a.scratch[:0])
+	opts, err := a.opts.Of(c, readOptions)
+	if err != nil {
+		return nil, err
+	}
+	t, err := translate(c, opts, out, a.scratch[:0])
 	if err != nil {
 		return nil, err
 	}
@@ -52,14 +53,5 @@ func (a *openai) Open(c *sdk.Call, out *sdk.Request) (sdk.Stream, error) {
 	if cap(a.scratch) > 1<<20 {
 		a.scratch = nil
 	}
-	return &stream{names: t.names.full, details: t.opts.thinkingHistory == detailField}, nil
-}
-
-// options is what the call's settings say.
-func (a *openai) options(c *sdk.Call) *options {
-	if given := c.Settings(); a.settings == nil || string(given) != string(a.settings) {
-		a.opts = readOptions(c)
-		a.settings = append(make([]byte, 0, len(given)), given...)
-	}
-	return &a.opts
+	return &stream{names: t.names, details: t.opts.thinkingHistory == detailField}, nil
 }

@@ -3,75 +3,28 @@ package main
 import (
 	"strings"
 
+	"github.com/ainfera-ai/router/plugins/provider/internal/oai"
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
 )
-
-// billingHeader begins the system block that Claude Code puts first for Anthropic's eyes alone.
-const billingHeader = "x-anthropic-billing-header"
 
 // system writes the system prompt as the first message: its blocks are one text, since many vendors take only that.
 func (t *translation) system() {
-	if t.in.system.Kind() == jscan.String {
-		if len(t.in.system) > 2 {
-			t.message(t.opts.systemRole)
-			t.b = append(append(jwrite.AppendKey(t.b, "content"), t.in.system...), '}')
-		}
-		return
-	}
-	n := 0
-	for block := range t.in.system.Items() {
-		text := t.textOf(block, "system")
-		if text == nil || isBilling(text) {
-			continue
-		}
-		if n++; n == 1 {
+	texts, err := messages.System(nil, t.in.system, t.out)
+	t.refuse(err)
+	for i, text := range texts {
+		if i == 0 {
 			t.message(t.opts.systemRole)
 			t.b = append(jwrite.AppendKey(t.b, "content"), '"')
 		} else {
 			t.b = append(t.b, `\n\n`...)
 		}
-		t.b = append(t.b, inner(text)...)
+		t.b = append(t.b, text.Escaped()...)
 	}
-	if n > 0 {
+	if len(texts) > 0 {
 		t.b = append(t.b, `"}`...)
-	}
-}
-
-// textOf is the text of a block in a place where nothing else may stand.
-func (t *translation) textOf(block jscan.Value, where string) jscan.Value {
-	var kind, text jscan.Value
-	for key, v := range block.Fields() {
-		switch string(key) {
-		case "type":
-			kind = v
-		case "text":
-			text = v
-		case "cache_control":
-			t.dropCacheControl(v)
-		}
-	}
-	if !kind.Equal("text") {
-		t.refuse(sdk.Unsupported("a block of type " + kind.String() + " in " + where))
-		return nil
-	}
-	return text
-}
-
-func isBilling(text jscan.Value) bool { return strings.HasPrefix(string(inner(text)), billingHeader) }
-
-// inner is what stands between the quotes, escapes and all: it may be copied into another string as it is.
-func inner(s jscan.Value) jscan.Value {
-	if len(s) < 2 || s[0] != '"' {
-		return nil
-	}
-	return s[1 : len(s)-1]
-}
-
-func (t *translation) dropCacheControl(v jscan.Value) {
-	if !v.IsNull() {
-		t.out.Dropped("cache_control")
 	}
 }
 
@@ -154,7 +107,7 @@ func (t *translation) assistant(n *turn) {
 	if len(n.thinking) > 0 {
 		t.b = append(jwrite.AppendKey(t.b, t.opts.thinkingHistory), '"')
 		for _, v := range n.thinking {
-			t.b = append(t.b, inner(v)...)
+			t.b = append(t.b, v.Escaped()...)
 		}
 		t.b = append(t.b, '"')
 	}
@@ -196,7 +149,7 @@ func (t *translation) toolUse(block jscan.Value) {
 		input = jscan.Value("{}")
 	}
 	t.b = jwrite.AppendString(append(jwrite.AppendComma(t.b), `{"id":`...), t.toolID(id.String()))
-	t.b = jwrite.AppendString(append(t.b, `,"type":"function","function":{"name":`...), t.names.short(name.String()))
+	t.b = jwrite.AppendString(append(t.b, `,"type":"function","function":{"name":`...), t.names.Shorten(name.String(), oai.MaxToolName))
 	t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "arguments"), []byte(input))
 	t.b = append(t.b, "}}"...)
 }
@@ -212,13 +165,11 @@ func (t *translation) result(n *turn, r result) {
 	if r.isError.Bool() {
 		t.b = append(t.b, "Error: "...)
 	}
-	if content.Kind() == jscan.String {
-		t.b = append(t.b, inner(content)...)
-	}
+	t.b = append(t.b, content.Escaped()...)
 	first, moved := true, 0
 	for item := range content.Items() {
 		kind := item.Get("type").String()
-		t.dropCacheControl(item.Get("cache_control"))
+		messages.DropMarks(item.Get("cache_control"), item.Get("citations"), t.out)
 		if kind == "tool_reference" {
 			t.out.Dropped("messages.content.tool_reference")
 			continue

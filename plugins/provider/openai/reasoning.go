@@ -3,40 +3,22 @@ package main
 import (
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
 )
 
-// Thinking budgets from which on the effort is called medium and high.
-const (
-	mediumBudget = 4096
-	highBudget   = 16384
-)
-
-// reasoning asks for as much thinking as the caller did. Thinking is a wish: a model that can't is not asked, and the
-// caller is told.
+// reasoning asks for as much thinking as the caller did.
 func (t *translation) reasoning() {
-	mode := t.in.thinking.Get("type").String()
-	effort := t.in.outputConfig.Get("effort").String()
-	asked := mode == "enabled" || mode == "adaptive"
-	for key, v := range t.in.thinking.Fields() {
-		if k := string(key); k != "type" && k != "budget_tokens" && !v.IsNull() {
-			t.out.Dropped("thinking." + k)
-		}
+	w := messages.ReadThinking(t.in.thinking, t.in.outputConfig, t.out)
+	if !w.Display.IsNull() {
+		t.out.Dropped("thinking.display")
 	}
 	if !t.call.Thinking || t.opts.reasoning == "none" {
-		if asked {
-			t.out.Dropped("thinking")
-		}
-		if effort != "" {
-			t.out.Dropped("output_config.effort")
-		}
+		w.Drop(t.out)
 		return
 	}
-	budget, said := t.in.thinking.Get("budget_tokens"), "output_config.effort"
-	switch {
-	case effort != "":
-		effort = knownEffort(effort)
-	case mode == "enabled":
-		effort, said = effortOf(budget), "thinking"
+	effort, said := w.Level(), "output_config.effort"
+	if w.Effort == "" {
+		said = "thinking"
 	}
 	switch t.opts.reasoning {
 	case "effort":
@@ -44,28 +26,26 @@ func (t *translation) reasoning() {
 			t.b = jwrite.AppendString(jwrite.AppendKey(t.b, "reasoning_effort"), effort)
 		}
 	case "object":
-		if !t.reasoningObject(mode, effort, budget) && said != "thinking" && effort != "" {
-			t.out.Dropped(said)
+		if !t.reasoningObject(&w, effort) {
+			w.DropEffort(t.out)
 		}
 	case "thinking":
-		if effort != "" && said != "thinking" {
-			t.out.Dropped(said)
-		}
-		if !budget.IsNull() {
+		w.DropEffort(t.out)
+		if !w.Budget.IsNull() {
 			t.out.Dropped("thinking.budget_tokens")
 		}
-		if asked {
+		if w.Asked() {
 			t.b = append(jwrite.AppendKey(t.b, "thinking"), `{"type":"enabled"}`...)
-		} else if mode == "disabled" {
+		} else if w.Mode == "disabled" {
 			t.b = append(jwrite.AppendKey(t.b, "thinking"), `{"type":"disabled"}`...)
 		}
 	}
 }
 
 // reasoningObject is OpenRouter's: a budget or an effort, not both. It reports whether it said the effort.
-func (t *translation) reasoningObject(mode, effort string, budget jscan.Value) bool {
-	switch n, ok := budget.Int(); {
-	case mode == "disabled":
+func (t *translation) reasoningObject(w *messages.Thinking, effort string) bool {
+	switch n, ok := w.Budget.Int(); {
+	case w.Mode == "disabled":
 		t.b = append(jwrite.AppendKey(t.b, "reasoning"), `{"enabled":false}`...)
 	case ok && n > 0:
 		t.b = jwrite.AppendInt(append(jwrite.AppendKey(t.b, "reasoning"), `{"max_tokens":`...), n)
@@ -74,41 +54,15 @@ func (t *translation) reasoningObject(mode, effort string, budget jscan.Value) b
 		t.b = jwrite.AppendString(append(jwrite.AppendKey(t.b, "reasoning"), `{"effort":`...), effort)
 		t.b = append(t.b, '}')
 		return true
-	case mode == "adaptive":
+	case w.Mode == "adaptive":
 		t.b = append(jwrite.AppendKey(t.b, "reasoning"), `{"enabled":true}`...)
 	}
 	return false
 }
 
-func effortOf(budget jscan.Value) string {
-	switch n := budget.IntOr(mediumBudget); {
-	case n < mediumBudget:
-		return "low"
-	case n < highBudget:
-		return "medium"
-	}
-	return "high"
-}
-
-// knownEffort lowers the efforts that only Anthropic has to the highest that all have.
-func knownEffort(effort string) string {
-	if effort == "max" || effort == "xhigh" {
-		return "high"
-	}
-	return effort
-}
-
-// format asks for structured output: output_config.format, or output_format as it was called first.
+// format asks for structured output.
 func (t *translation) format() {
-	f, name := t.in.outputConfig.Get("format"), "output_config.format"
-	if f.IsNull() {
-		f, name = t.in.outputFormat, "output_format"
-	}
-	for key, v := range t.in.outputConfig.Fields() {
-		if k := string(key); k != "effort" && k != "format" && !v.IsNull() {
-			t.out.Dropped("output_config." + k)
-		}
-	}
+	f, name := messages.Format(t.in.outputConfig, t.in.outputFormat, t.out)
 	if f.IsNull() {
 		return
 	}

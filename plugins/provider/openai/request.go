@@ -3,10 +3,12 @@ package main
 import (
 	"strings"
 
+	"github.com/ainfera-ai/router/plugins/provider/internal/oai"
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/names"
 )
 
 // A translation is one request on its way from the Anthropic shape to Chat Completions.
@@ -16,7 +18,7 @@ type translation struct {
 	in    fields
 	out   *sdk.Request
 	b     []byte // the body's text since the last reference
-	names toolNames
+	names names.Tools
 	role  string // of the message that was written last
 	err   error  // the first refusal of something deep inside
 }
@@ -169,27 +171,10 @@ func (t *translation) sampling() {
 	t.raw("top_p", "top_p", t.in.topP)
 }
 
-// maxUser is how long OpenAI lets a user be.
-const maxUser = 64
-
-// user passes metadata.user_id on. One that is too long is replaced by its hash, which is as stable.
+// user passes metadata.user_id on.
 func (t *translation) user() {
-	for key, v := range t.in.metadata.Fields() {
-		if string(key) != "user_id" {
-			t.out.Dropped("metadata." + string(key))
-			continue
-		}
-		id := v.String()
-		if id == "" {
-			continue
-		}
-		if t.opts.userField == "" || !t.allowed(t.opts.userField, "metadata.user_id") {
-			t.out.Dropped("metadata.user_id")
-			continue
-		}
-		if len(id) > maxUser {
-			id = "user-" + hex16(hash(id)) + hex16(hash("2"+id))
-		}
+	takes := t.opts.userField != "" && !t.opts.leavesOut(t.opts.userField, t.call.Model)
+	if id := oai.User(t.in.metadata, takes, t.out); id != "" {
 		t.b = jwrite.AppendString(jwrite.AppendKey(t.b, t.opts.userField), id)
 	}
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/abi"
+	"github.com/ainfera-ai/router/sdk/names"
 	"github.com/ainfera-ai/router/sdk/sdktest"
 )
 
@@ -97,6 +99,8 @@ func TestMessages(t *testing.T) {
 			`{"role":"tool","tool_call_id":"a","content":"The result is in the next message."},{"role":"user","content":[{"type":"text","text":"see?"},{"type":"text","text":"From the result of tool call a:"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}]}`},
 		"an id that was mapped": {`{"role":"assistant","content":[{"type":"tool_use","id":"x-functions-2ef-3a0","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"x-functions-2ef-3a0","content":"1"}]}`,
 			`{"role":"assistant","content":null,"tool_calls":[{"id":"functions.f:0","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"functions.f:0","content":"1"}`},
+		"a text document without a title": {`{"role":"user","content":[{"type":"document","title":null,"context":null,"source":{"type":"text","data":"body"}}]}`,
+			`{"role":"user","content":"body"}`},
 		"a text document": {`{"role":"user","content":[{"type":"document","title":"T","source":{"type":"text","media_type":"text/plain","data":"body"}},{"type":"text","text":"sum up"}]}`,
 			`{"role":"user","content":"T\nbody\n\nsum up"}`},
 		"a document of blocks": {`{"role":"user","content":[{"type":"document","source":{"type":"content","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}]}`,
@@ -152,6 +156,7 @@ func TestSystem(t *testing.T) {
 		"nothing but it": {`[{"type":"text","text":"x-anthropic-billing-header: cc_version=2"}]`, "", ``},
 		"empty":          {`""`, "", ``},
 		"null":           {`null`, "", ``},
+		"empty blocks":   {`[{"type":"text","text":""},{"type":"text","text":"a"},{"type":"text","text":""}]`, "", `{"role":"system","content":"a"}`},
 		"developer":      {`"a"`, `"system_role":"developer"`, `{"role":"developer","content":"a"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -292,7 +297,7 @@ func TestFields(t *testing.T) {
 		"choice without tools":       {``, `{"tool_choice":{"type":"auto"}}`, "tool_choice", ``},
 		"no schema":                  {``, `{"tools":[{"name":"f"}]}`, "tools", `[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}}]`},
 		"stop, at most":              {`"max_stop":2`, `{"stop_sequences":["1","2","3"]}`, "stop", `["1","2"]`},
-		"user, too long":             {``, `{"metadata":{"user_id":"` + long + `"}}`, "user", `"user-` + hex16(hash(long)) + hex16(hash("2"+long)) + `"`},
+		"user, too long":             {``, `{"metadata":{"user_id":"` + long + `"}}`, "user", `"user-` + names.Long(long) + `"`},
 		"user, elsewhere":            {`"user_field":"safety_identifier"`, `{"metadata":{"user_id":"u"}}`, "safety_identifier", `"u"`},
 		"user, nowhere":              {`"user_field":""`, `{"metadata":{"user_id":"u"}}`, "user", ``},
 		"left out":                   {`"leave_out":["temperature"]`, `{"temperature":1}`, "temperature", ``},
@@ -317,6 +322,7 @@ func TestStreamOptions(t *testing.T) {
 func TestReasoningModels(t *testing.T) {
 	for model, want := range map[string]bool{
 		"o1": true, "o3-mini": true, "openai/o4-mini": true, "gpt-5": true, "gpt-5-nano-2025-08-07": true, "gpt-5.1": true,
+		"codex-mini-latest": true, "gpt-6-sol": true, "us.openai.o3": true, "openai.gpt-oss-120b-1:0": false,
 		"gpt-5-chat-latest": false, "gpt-4o": false, "o": false, "omni-1": false, "llama-3.3": false,
 	} {
 		got := build(t, `{"op":"chat","model":"`+model+`"}`, `{"messages":[],"temperature":0.2}`)
@@ -357,6 +363,30 @@ func TestDocuments(t *testing.T) {
 	want := `{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,<ref 0>"}},{"type":"text","text":"?"}]}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestDocumentNames: OpenAI goes by a file's name to see what it is, which a title need not be.
+func TestDocumentNames(t *testing.T) {
+	for title, want := range map[string]string{`The \"year\"`: `The \"year\".pdf`, "a.PDF": "a.PDF"} {
+		got := messagesOf(t, build(t, callWith(`"documents":true`), conversation(`{"role":"user","content":[{"type":"document","title":"`+title+`","source":{"type":"base64","media_type":"application/pdf","data":"AA"}}]}`)))
+		if !strings.Contains(got, `"filename":"`+want+`"`) {
+			t.Errorf("%s: got %s", title, got)
+		}
+	}
+}
+
+// TestCitations: whoever asks for citations is told that there are none, wherever the document stands, and who doesn't is not.
+func TestCitations(t *testing.T) {
+	const document = `{"type":"document","source":{"type":"text","data":"a"},"citations":{"enabled":%t}}`
+	for _, enabled := range []bool{true, false} {
+		block := fmt.Sprintf(document, enabled)
+		for _, in := range []string{block, `{"type":"tool_result","tool_use_id":"a","content":[` + block + `]}`} {
+			got := build(t, callWith(""), conversation(`{"role":"user","content":[`+in+`]}`))
+			if told := reflect.DeepEqual(got.Dropped, []string{"messages.content.citations"}); told != enabled || !told && got.Dropped != nil {
+				t.Errorf("%s: dropped %v", in, got.Dropped)
+			}
+		}
 	}
 }
 
@@ -412,13 +442,13 @@ func TestLongNames(t *testing.T) {
 func TestNineIDs(t *testing.T) {
 	body := conversation(`{"role":"assistant","content":[{"type":"tool_use","id":"toolu_01ABC","name":"f","input":{}},{"type":"tool_use","id":"aB3456789","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_01ABC","content":"1"},{"type":"tool_result","tool_use_id":"aB3456789","content":"1"}]}`)
 	got := messagesOf(t, build(t, callWith(`"tool_ids":"nine"`), body))
-	mapped := hex16(hash("toolu_01ABC"))[:9]
+	mapped := names.Of("toolu_01ABC").String()[:9]
 	if strings.Count(got, `"`+mapped+`"`) != 2 || strings.Count(got, `"aB3456789"`) != 2 {
 		t.Errorf("got %s, want %s twice", got, mapped)
 	}
 	long := strings.Repeat("x", 41)
 	got = messagesOf(t, build(t, callWith(""), strings.ReplaceAll(body, "toolu_01ABC", long)))
-	if strings.Contains(got, long) || strings.Count(got, `"call_`+hex16(hash(long))) != 2 {
+	if strings.Contains(got, long) || strings.Count(got, `"call_`+names.Of(long).String()) != 2 {
 		t.Errorf("too long an id: got %s", got)
 	}
 }

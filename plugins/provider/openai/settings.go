@@ -2,8 +2,8 @@ package main
 
 import (
 	"slices"
-	"strings"
 
+	"github.com/ainfera-ai/router/plugins/provider/internal/oai"
 	"github.com/ainfera-ai/router/sdk"
 )
 
@@ -41,7 +41,7 @@ type options struct {
 	leaveOut                                                          []string
 }
 
-func readOptions(c *sdk.Call) options {
+func readOptions(c *sdk.Call) (options, error) {
 	return options{
 		documents:       c.Bool("documents"),
 		leaveOut:        c.Strings("leave_out"),
@@ -56,7 +56,7 @@ func readOptions(c *sdk.Call) options {
 		thinkingHistory: c.String("thinking_history"),
 		nineIDs:         c.String("tool_ids") == "nine",
 		userField:       c.String("user_field"),
-	}
+	}, nil
 }
 
 // leavesOut reports whether the vendor refuses a field. OpenAI's own reasoning models refuse those that steer sampling, the
@@ -68,35 +68,11 @@ func (o *options) leavesOut(field, model string) bool {
 	}
 	switch field {
 	case "temperature", "top_p", "stop":
-		return isReasoningModel(model)
+		return oai.Reasons(model)
 	case "parallel_tool_calls":
-		return isOModel(bare(model))
+		return oai.IsO(model)
 	case "reasoning_effort":
-		return isFixedGrok(bare(model))
+		return oai.IsFixedGrok(model)
 	}
 	return false
-}
-
-// bare is a model's name without its maker's.
-func bare(model string) string { return model[strings.LastIndexByte(model, '/')+1:] }
-
-// isReasoningModel knows OpenAI's names: o1, o3-mini, gpt-5, openai/gpt-5-nano-2025-08-07, but not gpt-5-chat-latest.
-func isReasoningModel(model string) bool {
-	model = bare(model)
-	if strings.HasPrefix(model, "gpt-5") {
-		return !strings.HasPrefix(model, "gpt-5-chat")
-	}
-	return isOModel(model)
-}
-
-func isOModel(model string) bool {
-	return len(model) >= 2 && model[0] == 'o' && model[1] >= '1' && model[1] <= '9' && (len(model) == 2 || model[2] == '-')
-}
-
-// fixedGroks begin the names of xAI's models that think as much as they do, or not at all, and refuse to be told how much.
-var fixedGroks = []string{"grok-2", "grok-3", "grok-4-", "grok-4.20-0", "grok-code", "grok-build", "grok-composer"}
-
-func isFixedGrok(model string) bool {
-	return !strings.HasPrefix(model, "grok-3-mini") &&
-		slices.ContainsFunc(fixedGroks, func(prefix string) bool { return strings.HasPrefix(model, prefix) })
 }

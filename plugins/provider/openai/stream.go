@@ -7,16 +7,17 @@ import (
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/failure"
 	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/ainfera-ai/router/sdk/names"
 )
 
 // A stream reads one answer, chunk by chunk or whole: a whole answer is one chunk whose choice holds a message instead
 // of a delta.
 type stream struct {
-	names   map[string]string // shortened tool names to the caller's
-	details bool              // reasoning_details go to the caller and come back
+	failure.Watch
+	names   names.Tools
+	details bool // reasoning_details go to the caller and come back
 
-	refused *sdk.Head // the head of an answer that is an error
-	id      string    // the vendor's, of the message
+	id      string // the vendor's, of the message
 	started bool
 	done    bool // Stop or Error went out
 	deltas  bool // a delta came
@@ -40,20 +41,12 @@ const (
 	runThinking
 )
 
-// Head notes the status; an error's body follows.
-func (s *stream) Head(h *sdk.Head, _ *sdk.Events) {
-	if h.Failed() {
-		kept := h.Clone()
-		s.refused = &kept
-	}
-}
-
 // Frame reads a chunk, a whole answer, or the body of an error.
 func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
 	switch {
 	case s.done:
-	case s.refused != nil:
-		s.fail(failure.Answer(s.refused, f.Data), out)
+	case s.Failed():
+		s.fail(s.Failure(f.Data), out)
 	case string(f.Data) == "[DONE]":
 		s.stop(out)
 	default:
@@ -65,8 +58,8 @@ func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
 func (s *stream) End(why abi.EndReason, out *sdk.Events) {
 	switch {
 	case s.done:
-	case s.refused != nil:
-		s.fail(failure.Answer(s.refused, nil), out)
+	case s.Failed():
+		s.fail(s.Failure(nil), out)
 	case s.finish.seen || why == abi.EndOfBody:
 		s.stop(out)
 	default:

@@ -1,18 +1,21 @@
 package main
 
 import (
-	"strings"
-
+	"github.com/ainfera-ai/router/plugins/provider/internal/oai"
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
+	"github.com/ainfera-ai/router/sdk/names"
 )
 
 // tools writes the tools, in the caller's order, with the choice among them.
 func (t *translation) tools() {
 	n := 0
 	for tool := range t.in.tools.Items() {
-		if !t.wanted(tool) {
+		own, err := messages.OwnTool(tool.Get("type").String(), t.out)
+		t.refuse(err)
+		if !own {
 			continue
 		}
 		if n++; n == 1 {
@@ -28,22 +31,6 @@ func (t *translation) tools() {
 	}
 	t.b = append(t.b, ']')
 	t.toolChoice()
-}
-
-// wanted sorts out the tools that are not the caller's own. Anthropic runs some itself and has trained its models on
-// the schema of others, so a model of another vendor can serve neither; only the search among tools may go, since all
-// of them are given anyway.
-func (t *translation) wanted(tool jscan.Value) bool {
-	kind := tool.Get("type").String()
-	switch {
-	case kind == "" || kind == "custom":
-		return true
-	case strings.HasPrefix(kind, "tool_search_"):
-		t.out.Dropped("tools." + kind)
-	default:
-		t.refuse(sdk.Unsupported("tools of type " + kind + " exist at Anthropic only"))
-	}
-	return false
 }
 
 func (t *translation) tool(v jscan.Value) {
@@ -66,27 +53,15 @@ func (t *translation) tool(v jscan.Value) {
 		}
 	}
 	t.b = append(jwrite.AppendComma(t.b), `{"type":"function","function":{"name":`...)
-	t.b = jwrite.AppendString(t.b, t.names.short(name.String()))
+	t.b = jwrite.AppendString(t.b, t.names.Shorten(name.String(), oai.MaxToolName))
 	if description.Kind() == jscan.String {
 		t.b = append(jwrite.AppendKey(t.b, "description"), description...)
 	}
-	t.b = appendSchema(jwrite.AppendKey(t.b, "parameters"), schema)
+	t.b = oai.AppendSchema(jwrite.AppendKey(t.b, "parameters"), schema)
 	if strict.Kind() == jscan.Bool {
 		t.raw("strict", "tools.strict", strict)
 	}
 	t.b = append(t.b, "}}"...)
-}
-
-// appendSchema copies a schema. OpenAI refuses an object without properties, which Anthropic takes.
-func appendSchema(b []byte, schema jscan.Value) []byte {
-	if schema.Kind() != jscan.Object || schema.Len() == 0 {
-		return append(b, `{"type":"object","properties":{}}`...)
-	}
-	if schema.Get("properties") != nil || schema.Get("$ref") != nil {
-		return append(b, schema...)
-	}
-	b = append(b, schema[:len(schema)-1]...)
-	return append(b, `,"properties":{}}`...)
 }
 
 func (t *translation) toolChoice() {
@@ -104,7 +79,7 @@ func (t *translation) toolChoice() {
 	case "tool":
 		if t.allowed("tool_choice", "tool_choice") {
 			t.b = append(jwrite.AppendKey(t.b, "tool_choice"), `{"type":"function","function":{"name":`...)
-			t.b = jwrite.AppendString(t.b, t.names.short(c.Get("name").String()))
+			t.b = jwrite.AppendString(t.b, t.names.Shorten(c.Get("name").String(), oai.MaxToolName))
 			t.b = append(t.b, "}}"...)
 		}
 	default:
@@ -113,25 +88,6 @@ func (t *translation) toolChoice() {
 	if c.Get("disable_parallel_tool_use").Bool() && t.allowed("parallel_tool_calls", "tool_choice.disable_parallel_tool_use") {
 		t.b = jwrite.AppendBool(jwrite.AppendKey(t.b, "parallel_tool_calls"), false)
 	}
-}
-
-// maxToolName is how long OpenAI lets a tool's name be; Anthropic lets it be twice that, and MCP servers need it.
-const maxToolName = 64
-
-// toolNames shortens names that are too long and remembers what they were, so that the caller gets its own back.
-type toolNames struct{ full map[string]string }
-
-func (n *toolNames) short(name string) string {
-	if len(name) <= maxToolName {
-		return name
-	}
-	sum := hex16(hash(name))
-	short := name[:maxToolName-len(sum)-1] + "_" + sum
-	if n.full == nil {
-		n.full = map[string]string{}
-	}
-	n.full[short] = name
-	return short
 }
 
 // Lengths of a tool call's id: what OpenAI takes at most, and what Mistral takes at all.
@@ -143,14 +99,13 @@ const (
 // toolID is a tool call's id as the vendor gets it: its own again when it made it, and a hash of it, the same for call
 // and result, when it wouldn't take it.
 func (t *translation) toolID(client string) string {
-	id := sdk.VendorToolID(client)
-	switch {
-	case t.opts.nineIDs && !isNine(id):
-		return hex16(hash(id))[:nineToolID]
-	case len(id) > maxToolID && id == client:
-		return "call_" + hex16(hash(id)) + hex16(hash("2"+id))
+	if !t.opts.nineIDs {
+		return oai.CallID(client, maxToolID)
 	}
-	return id
+	if id := sdk.VendorToolID(client); !isNine(id) {
+		return names.Of(id).String()[:nineToolID]
+	}
+	return sdk.VendorToolID(client)
 }
 
 func isNine(id string) bool {

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"slices"
-
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/ainfera-ai/router/sdk/messages"
 )
 
 // A turn is what one side says, sorted by where it goes.
@@ -24,13 +23,6 @@ type part struct {
 	note string      // text that stands before it: whose it is, a file's context
 	amid bool        // of a text, that the caller's program says it and not its user
 }
-
-// reminderOpen and reminderClose stand around what a system message amid the conversation says, inside a JSON string.
-// They are Claude Code's own, for models that take no such message.
-const (
-	reminderOpen  = `<system-reminder>\n`
-	reminderClose = `\n</system-reminder>`
-)
 
 type partKind uint8
 
@@ -60,10 +52,7 @@ func (t *translation) collect(n *turn, content jscan.Value) {
 	for block := range content.PickItems(f[:], "type", "text", "thinking", "tool_use_id", "content", "is_error", "cache_control", "citations",
 		"signature", "data") {
 		kind, text, thinking, res := f[0], f[1], f[2], result{f[3], f[4], f[5]}
-		t.dropCacheControl(f[6])
-		if f[7].Len() > 0 {
-			t.out.Dropped("messages.content.citations")
-		}
+		messages.DropMarks(f[6], f[7], t.out)
 		switch k := kind.String(); k {
 		case "tool_result":
 			n.results = append(n.results, res)
@@ -101,38 +90,20 @@ func (t *translation) thought(n *turn, kind string, text, proof jscan.Value) {
 	t.out.Dropped("messages.content." + kind)
 }
 
-// serverBlocks are what Anthropic's own tools left in a conversation that Anthropic served before. The text that it
-// wrote with their help stays.
-var serverBlocks = []string{
-	"server_tool_use", "web_search_tool_result", "web_fetch_tool_result", "code_execution_tool_result",
-	"bash_code_execution_tool_result", "text_editor_code_execution_tool_result", "tool_search_tool_result",
-	"mcp_tool_use", "mcp_tool_result", "compaction", "advisor_tool_result",
-}
-
 // part is the part that a block becomes, ok false when it becomes none.
 func (t *translation) part(kind string, block jscan.Value) (p part, ok bool) {
 	switch kind {
 	case "text":
 		return part{kind: partText, v: block.Get("text")}, true
 	case "image":
-		source := block.Get("source")
-		switch s := source.Get("type").String(); {
-		case s == "url" && source.Get("url").Kind() != jscan.String:
-			t.refuse(sdk.Invalid("an image by url has no url"))
-		case s != "base64" && s != "url":
-			t.refuse(sdk.Unsupported("an image by " + s + " exists at its vendor only"))
-		}
+		t.refuse(messages.CheckSource("an image", block.Get("source")))
 		return part{kind: partImage, v: block}, true
 	case "document":
 		return t.document(block), true
 	case "search_result":
 		return part{kind: partBlock, v: block}, true
 	}
-	if slices.Contains(serverBlocks, kind) {
-		t.out.Dropped("messages.content." + kind)
-		return p, false
-	}
-	t.refuse(sdk.Unsupported("blocks of type " + kind + " can't be carried to this vendor"))
+	t.refuse(messages.LeaveOut(kind, t.out))
 	return p, false
 }
 

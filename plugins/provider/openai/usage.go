@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/ainfera-ai/router/plugins/provider/internal/oai"
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/jscan"
 )
@@ -16,9 +17,7 @@ func (s *stream) count(v jscan.Value, out *sdk.Events) {
 	out.Usage(u)
 }
 
-// readUsage splits the vendor's sums: prompt_tokens hold what was read from the cache and written to it, and
-// completion_tokens the reasoning, except where the total shows that they don't (xAI, and Gemini behind this protocol)
-// or the reasoning alone is more (Vercel's gateway).
+// readUsage splits the vendor's sums. Cache and reasoning stand in places of many names.
 func readUsage(v jscan.Value) (u sdk.Usage, ok bool) {
 	var prompt, completion, total int64 = 0, 0, 0
 	for key, f := range v.Fields() {
@@ -48,13 +47,6 @@ func readUsage(v jscan.Value) (u sdk.Usage, ok bool) {
 	if !ok {
 		return u, false
 	}
-	switch {
-	case total-prompt > completion:
-		completion = total - prompt
-	case u.Reasoning > completion:
-		completion += u.Reasoning
-	}
-	u.Output = completion
-	u.Input = max(0, prompt-u.CacheRead-u.CacheWrite)
+	oai.Split(&u, prompt, completion, total)
 	return u, true
 }
