@@ -1,7 +1,7 @@
 package main
 
 import (
-	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/ainfera-ai/router/plugins/provider/internal/oai"
 	"github.com/ainfera-ai/router/sdk/jwrite"
 	"github.com/ainfera-ai/router/sdk/messages"
 )
@@ -81,7 +81,6 @@ func (t *translation) format() {
 		return
 	}
 	t.b = append(t.b, `{"type":"json_schema","json_schema":{"name":"output","strict":`...)
-	strict := f.Get("strict") // Anthropic's always are; what another dialect's caller said stands beside the schema
-	t.b = jwrite.AppendBool(t.b, strict.Kind() != jscan.Bool || strict.Bool())
+	t.b = jwrite.AppendBool(t.b, oai.Strict(f, name, t.out))
 	t.b = append(jwrite.AppendRaw(append(t.b, `,"schema":`...), f.Get("schema")), "}}"...)
 }

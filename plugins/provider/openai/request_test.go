@@ -332,6 +332,29 @@ func TestReasoningModels(t *testing.T) {
 	}
 }
 
+// TestLooseSchemas: what Anthropic takes as strict and OpenAI would refuse is not said to be, and the caller is told.
+func TestLooseSchemas(t *testing.T) {
+	const all = `{"type":"object","properties":{"a":{"type":"string"}},"required":["a"]}`
+	const some = `{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"}},"required":["a"]}`
+	for schema, want := range map[string]struct {
+		tool, format string
+		dropped      []string
+	}{
+		all:  {`"strict":true`, `"strict":true`, nil},
+		some: {``, `"strict":false`, []string{"output_config.format.strict", "tools.strict"}},
+	} {
+		got := build(t, callWith(""), `{"messages":[],"tools":[{"name":"f","strict":true,"input_schema":`+schema+`}],"output_config":{"format":{"type":"json_schema","schema":`+schema+`}}}`)
+		tools, form := field(t, got, "tools"), field(t, got, "response_format")
+		if !strings.Contains(form, want.format) || strings.Contains(tools, `"strict"`) != (want.tool != "") || !strings.Contains(tools, want.tool) || !reflect.DeepEqual(got.Dropped, want.dropped) {
+			t.Errorf("%s: tools %s, format %s, dropped %v", schema, tools, form, got.Dropped)
+		}
+		got = build(t, callWith(""), `{"messages":[],"tools":[{"name":"f","strict":false,"input_schema":`+schema+`}],"output_config":{"format":{"type":"json_schema","strict":false,"schema":`+schema+`}}}`)
+		if strings.Count(got.Request.Body, `"strict":false`) != 2 || got.Dropped != nil {
+			t.Errorf("not strict: got %s, dropped %v", got.Request.Body, got.Dropped)
+		}
+	}
+}
+
 // TestFieldsOfModels: fields that some of a vendor's models refuse and others take.
 func TestFieldsOfModels(t *testing.T) {
 	const body = `{"tools":[{"name":"f"}],"tool_choice":{"type":"auto","disable_parallel_tool_use":true},"thinking":{"type":"enabled","budget_tokens":1024}}`

@@ -58,7 +58,10 @@ func (t *translation) tool(v jscan.Value) {
 		t.b = append(jwrite.AppendKey(t.b, "description"), description...)
 	}
 	t.b = oai.AppendSchema(jwrite.AppendKey(t.b, "parameters"), schema)
-	if strict.Kind() == jscan.Bool {
+	switch {
+	case strict.Bool() && oai.Loose(schema):
+		t.out.Dropped("tools.strict")
+	case strict.Kind() == jscan.Bool:
 		t.raw("strict", "tools.strict", strict)
 	}
 	t.b = append(t.b, "}}"...)
