@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
 	"github.com/ainfera-ai/router/sdk/messages"
@@ -19,6 +20,10 @@ func (t *translation) part(n block) {
 		t.inline(n.v.Get("source"))
 	case blockAddress:
 		t.address(n.v)
+	case blockThought, blockCall:
+		t.refuse(sdk.Invalid("what only an assistant says, a tool's call or thinking, in a message of role user"))
+	case blockResult:
+		t.refuse(sdk.Invalid("a tool's result in a message of role assistant"))
 	default:
 		t.b = append(t.b, `{"text":"`...)
 		t.appendText(n)
