@@ -61,16 +61,8 @@ func (anthropic) Open(c *sdk.Call, out *sdk.Request) (sdk.Stream, error) {
 
 // A judge reads the answers that are errors; it is shown no others.
 type judge struct {
-	head *sdk.Head
+	failure.Watch
 	done bool
-}
-
-// Head keeps an error's head: what it means depends on the body.
-func (j *judge) Head(h *sdk.Head, _ *sdk.Events) {
-	if h.Failed() {
-		kept := h.Clone()
-		j.head = &kept
-	}
 }
 
 // Frame judges the error by its body.
@@ -80,9 +72,9 @@ func (j *judge) Frame(f sdk.Frame, out *sdk.Events) { j.emit(f.Data, out) }
 func (j *judge) End(_ abi.EndReason, out *sdk.Events) { j.emit(nil, out) }
 
 func (j *judge) emit(body []byte, out *sdk.Events) {
-	if j.head == nil || j.done {
+	if !j.Failed() || j.done {
 		return
 	}
 	j.done = true
-	failure.Answer(j.head, body).Emit(out)
+	j.Failure(body).Emit(out)
 }

@@ -1,7 +1,7 @@
 // Command openai-responses is an adapter: Anthropic Messages to and from OpenAI's Responses API, tools included.
 //
 // It serves the models that only speak Responses, and whoever copies that protocol. request.go builds the body, with
-// input.go, assistant.go, content.go, tools.go, schema.go and thinking.go for its larger parts; stream.go reads the
+// input.go, assistant.go, content.go, tools.go and thinking.go for its larger parts; stream.go reads the
 // answer's events, with event.go for what they hold, items.go, message.go, reasoning.go and calls.go for the items they
 // add up to, usage.go for the count of tokens and finish.go for the end. signature.go carries a reasoning item through the
 // caller and back.
