@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/ainfera-ai/router/sdk/abi"
@@ -52,6 +53,22 @@ func (m *Message) Text(typ string) string {
 		}
 	}
 	return s
+}
+
+// Summary writes the blocks in a line: "text hello | call f({})", a signature in brackets behind its block.
+func (m *Message) Summary() string {
+	out := make([]string, 0, len(m.Blocks))
+	for _, b := range m.Blocks {
+		s := strings.TrimSuffix(b.Type+" "+b.Text, " ")
+		if b.Type == "tool_use" {
+			s = "call " + b.Name + "(" + b.Text + ")"
+		}
+		if b.Signature != "" {
+			s += " [" + b.Signature + "]"
+		}
+		out = append(out, s)
+	}
+	return strings.Join(out, " | ")
 }
 
 // A checker puts events together and finds those that have no place.

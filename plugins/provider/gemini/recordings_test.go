@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"sort"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,75 +12,34 @@ import (
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/sdktest"
+	"github.com/ainfera-ai/router/sdk/sdktest/suite"
 )
 
 // newGuest is the adapter as Go. The module it compiles to runs the same recordings in the host's tests.
 func newGuest() sdktest.Guest { return sdk.NewAdapterGuest(manifest, &gemini{}) }
+
+var tests = suite.Suite{New: newGuest, Call: plainCall, Body: plainBody}
 
 const plainCall = `{"op":"chat","stream":true,"model":"m","max_tokens":100}`
 const plainBody = `{"model":"m","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}`
 
 // TestRecordings plays every recording of generateContent and compares with what encoding/json reads in it.
 func TestRecordings(t *testing.T) {
-	recs, err := sdktest.Recordings("gemini.generateContent")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if recs == nil {
-		t.Skip(sdktest.ConformanceEnv + " names no directory with recordings")
-	}
-	table := map[string]int{}
-	for _, rec := range recs {
-		outcome := "failed"
-		t.Run(rec.Path, func(t *testing.T) {
-			defer func() { table[rec.Vendor+" "+outcome]++ }()
-			x := sdktest.Exchange{Call: plainCall, Body: plainBody, Answer: rec.Answer()}
-			got, err := x.Run(newGuest())
-			if err != nil {
-				t.Fatal(err)
-			}
-			x.Together = true
-			together, err := x.Run(newGuest())
-			if err != nil || !reflect.DeepEqual(got, together) {
-				t.Errorf("in one batch (%v) it reads differently", err)
-			}
-			if what := compare(t, rec, got); !t.Failed() {
-				outcome = what
-			}
-		})
-	}
-	rows := make([]string, 0, len(table))
-	for k, n := range table {
-		rows = append(rows, fmt.Sprintf("%-40s %d", k, n))
-	}
-	sort.Strings(rows)
-	t.Logf("%d recordings:\n%s", len(recs), strings.Join(rows, "\n"))
+	tests.Recordings(t, []string{"gemini.generateContent"}, compare)
 }
 
-// compare holds a result against an independent reading of the recording and says what kind of recording it was.
-func compare(t *testing.T, rec sdktest.Recording, got *sdktest.Result) string {
+// compare holds a message against an independent reading of the recording.
+func compare(t *testing.T, rec sdktest.Recording, m sdktest.Message) string {
 	want := readRecording(t, rec)
-	m := got.Message
-	if want.err != "" {
-		if m.Error == nil || !strings.Contains(m.Error.Message, want.err) {
-			t.Fatalf("error: got %+v, want %q", m.Error, want.err)
-		}
-		return "error"
-	}
-	if want.finish == "" && want.text == "" {
+	if want.Err == "" && want.Native == "" && want.Text == "" {
 		if m.Error == nil {
 			t.Fatalf("there is nothing in it, got %+v", m)
 		}
 		return "nothing in it: an error"
 	}
-	if m.Error != nil {
-		t.Fatalf("error: %+v", m.Error)
-	}
-	if got := m.Text("text"); got != want.text {
-		t.Errorf("text: got %q, want %q", got, want.text)
-	}
-	if got := m.Text("thinking"); got != want.thinking {
-		t.Errorf("thinking: got %q, want %q", got, want.thinking)
+	what := want.Compare(t, &m)
+	if what == suite.Failed {
+		return what
 	}
 	var signatures []string
 	for _, b := range m.Blocks {
@@ -92,37 +50,11 @@ func compare(t *testing.T, rec sdktest.Recording, got *sdktest.Result) string {
 	if !reflect.DeepEqual(signatures, want.signatures) {
 		t.Errorf("signatures:\ngot  %.60q\nwant %.60q", signatures, want.signatures)
 	}
-	if m.ID != want.id || m.Model != want.model || m.Skipped != want.skipped {
-		t.Errorf("got id %q, model %q, %d skipped; want %q, %q, %d", m.ID, m.Model, m.Skipped, want.id, want.model, want.skipped)
+	if m.Model != want.model || m.Skipped != want.skipped {
+		t.Errorf("got model %q, %d skipped; want %q, %d", m.Model, m.Skipped, want.model, want.skipped)
 	}
-	compareCalls(t, m, want)
-	if want.usage != nil && !reflect.DeepEqual(m.Usage, want.usage) {
-		t.Errorf("usage: got %v, want %v", m.Usage, want.usage)
-	}
-	if m.Stop.Native != want.finish {
-		t.Errorf("finish: got %q, want %q", m.Stop.Native, want.finish)
-	}
-	if len(want.calls) > 0 && m.Stop.Reason != abi.FinishToolCalls {
-		t.Errorf("reason: got %q with tool calls", m.Stop.Reason)
-	}
-	if want.usage == nil {
-		return "passed, no usage in it"
-	}
-	return "passed"
-}
-
-func compareCalls(t *testing.T, m sdktest.Message, want reading) {
-	t.Helper()
-	n := 0
-	for _, b := range m.Blocks {
-		if b.Type != "tool_use" {
-			continue
-		}
-		if n >= len(want.calls) {
-			t.Fatalf("a call too many: %+v", b)
-		}
+	suite.Calls(t, &m, len(want.calls), func(n int, b sdktest.Block) {
 		w := want.calls[n]
-		n++
 		id, own := vendorID(b.ID)
 		if b.Name != w.name || own != (w.id != "") || own && id != w.id {
 			t.Errorf("call: got %s %s, want %s %s", b.ID, b.Name, w.id, w.name)
@@ -131,20 +63,21 @@ func compareCalls(t *testing.T, m sdktest.Message, want reading) {
 		if err := json.Unmarshal([]byte(cmp.Or(b.Text, "{}")), &args); err != nil || !reflect.DeepEqual(args, w.args) {
 			t.Errorf("arguments of %s: got %q, want %v", b.Name, b.Text, w.args)
 		}
+	})
+	if len(want.calls) > 0 && m.Stop.Reason != abi.FinishToolCalls {
+		t.Errorf("reason: got %q with tool calls", m.Stop.Reason)
 	}
-	if n != len(want.calls) {
-		t.Errorf("got %d calls, want %d", n, len(want.calls))
-	}
+	return what
 }
 
 // A reading is what encoding/json finds in a recording.
 type reading struct {
-	id, model, text, thinking, finish, err string
-	signatures, held                       []string
-	calls                                  []readCall
-	usage                                  map[string]int64
-	figures                                map[string]int64
-	skipped                                int
+	suite.Reading
+	model            string
+	signatures, held []string
+	calls            []readCall
+	figures          map[string]int64
+	skipped          int
 }
 
 type readCall struct {
@@ -168,7 +101,7 @@ func readRecording(t *testing.T, rec sdktest.Recording) (r reading) {
 		for _, c := range chunks {
 			chunk := c.(dict)
 			if e, ok := chunk["error"].(dict); ok {
-				r.err = e["message"].(string)
+				r.Err = e["message"].(string)
 				return r
 			}
 			r.chunk(chunk)
@@ -178,26 +111,26 @@ func readRecording(t *testing.T, rec sdktest.Recording) (r reading) {
 }
 
 func (r *reading) chunk(doc dict) {
-	if id, _ := doc["responseId"].(string); r.id == "" {
-		r.id = id
+	if id, _ := doc["responseId"].(string); r.ID == "" {
+		r.ID = id
 	}
 	if model, _ := doc["modelVersion"].(string); r.model == "" {
 		r.model = model
 	}
 	r.count(doc)
 	if feedback, ok := doc["promptFeedback"].(dict); ok && feedback["blockReason"] != nil {
-		r.finish = fmt.Sprint(feedback["blockReason"])
+		r.Native = fmt.Sprint(feedback["blockReason"])
 	}
 	candidates, _ := doc["candidates"].([]any)
 	if len(candidates) == 0 {
-		if doc["usageMetadata"] == nil && r.finish == "" {
+		if doc["usageMetadata"] == nil && r.Native == "" {
 			r.skipped++
 		}
 		return
 	}
 	candidate := candidates[0].(dict)
 	if f := candidate["finishReason"]; f != nil {
-		r.finish = fmt.Sprint(f)
+		r.Native = fmt.Sprint(f)
 	}
 	content, _ := candidate["content"].(dict)
 	parts, _ := content["parts"].([]any)
@@ -226,12 +159,12 @@ func (r *reading) part(p dict) {
 		r.pieces(call)
 	case isText && thought:
 		mark = "gemini-p:"
-		r.thinking += text
+		r.Thinking += text
 	case isText && text == "":
 		mark = "gemini-e:"
 	case isText:
 		mark = "gemini-t:"
-		r.text += text
+		r.Text += text
 	default:
 		r.skipped++
 		return
@@ -302,13 +235,13 @@ func (r *reading) count(doc dict) {
 		return
 	}
 	f := r.figures
-	r.usage = map[string]int64{
+	r.Usage = map[string]int64{
 		"input":  f["promptTokenCount"] - f["cachedContentTokenCount"] + f["toolUsePromptTokenCount"],
 		"output": f["candidatesTokenCount"] + f["thoughtsTokenCount"],
 	}
 	for key, n := range map[string]int64{"cache_read": f["cachedContentTokenCount"], "reasoning": f["thoughtsTokenCount"]} {
 		if n > 0 {
-			r.usage[key] = n
+			r.Usage[key] = n
 		}
 	}
 }

@@ -11,18 +11,8 @@ import (
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/sdktest"
+	"github.com/ainfera-ai/router/sdk/sdktest/suite"
 )
-
-// build runs the request side alone.
-func build(t *testing.T, call, body string) *sdktest.Result {
-	t.Helper()
-	x := sdktest.Exchange{Call: call, Body: body}
-	got, err := x.Run(newGuest())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got
-}
 
 // callWith is an Open record for a model with these settings.
 func callWith(model, settings string) string {
@@ -33,27 +23,8 @@ func conversation(messages string) string {
 	return `{"model":"x","max_tokens":100,"messages":[` + messages + `]}`
 }
 
-// field is a value of the request by its path, as written, "" when it isn't there.
-func field(t *testing.T, r *sdktest.Result, path ...string) string {
-	t.Helper()
-	if r.Refusal != nil {
-		t.Fatalf("refused: %+v", r.Refusal)
-	}
-	raw := json.RawMessage(r.Request.Body)
-	for _, name := range path {
-		var doc map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &doc); err != nil {
-			t.Fatalf("%s: %v", raw, err)
-		}
-		if raw = doc[name]; raw == nil {
-			return ""
-		}
-	}
-	return string(raw)
-}
-
 func TestRequestWhole(t *testing.T) {
-	got := build(t, `{"op":"chat","stream":true,"model":"gemini-2.5-flash","max_tokens":1024,"thinking":true}`, `{
+	got := tests.Build(t, `{"op":"chat","stream":true,"model":"gemini-2.5-flash","max_tokens":1024,"thinking":true}`, `{
 		"messages":[{"role":"user","content":"Hi \u00e9"}],
 		"model":"ainfera-inference","stream":true,"max_tokens":4096,
 		"tool_choice":{"type":"any","disable_parallel_tool_use":true},
@@ -89,7 +60,7 @@ func TestPaths(t *testing.T) {
 		"count":            {`"op":"count","model":"g","stream":true`, "/models/g:countTokens", "", abi.FramingJSON},
 		"count on vertex":  {`"op":"count","model":"g","settings":{"platform":"vertex"}`, "/g:countTokens", "", abi.FramingJSON},
 	} {
-		got := build(t, "{"+tc.call+"}", plainBody)
+		got := tests.Build(t, "{"+tc.call+"}", plainBody)
 		if r := got.Request; r.Path != tc.path || r.Query != tc.query || r.Framing != tc.framing {
 			t.Errorf("%s: got %+v", name, r)
 		}
@@ -103,7 +74,7 @@ func TestCountBody(t *testing.T) {
 		`"safety":"OFF"`:      `{"generateContentRequest":{"model":"models/g",` + prompt + `}}`,
 		`"platform":"vertex"`: `{` + prompt + `}`,
 	} {
-		if got := build(t, `{"op":"count","model":"g","settings":{`+settings+`}}`, body); got.Request.Body != want {
+		if got := tests.Build(t, `{"op":"count","model":"g","settings":{`+settings+`}}`, body); got.Request.Body != want {
 			t.Errorf("got  %s\nwant %s", got.Request.Body, want)
 		}
 	}
@@ -155,7 +126,7 @@ func TestContents(t *testing.T) {
 			`{"role":"user","parts":[{"text":"go"}]},{"role":"model","parts":[{"functionCall":{"id":"8xju7mua","name":"f","args":{}}},{"functionCall":{"name":"f","args":{}}},{"functionCall":{"name":"f","args":{}}}]},{"role":"user","parts":[{"functionResponse":{"id":"8xju7mua","name":"f","response":{"output":"1"}}}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := field(t, build(t, callWith("gemini-2.5-pro", ""), conversation(tc.in)), "contents"); got != "["+tc.want+"]" {
+			if got := suite.Field(t, tests.Build(t, callWith("gemini-2.5-pro", ""), conversation(tc.in)), "contents"); got != "["+tc.want+"]" {
 				t.Errorf("got  %s\nwant [%s]", got, tc.want)
 			}
 		})
@@ -164,11 +135,11 @@ func TestContents(t *testing.T) {
 
 // TestVertexHasNoIDs: a conversation that the Gemini API served before goes on at Vertex, which knows no ids of calls.
 func TestVertexHasNoIDs(t *testing.T) {
-	got := build(t, callWith("gemini-2.5-pro", `"platform":"vertex"`), conversation(`{"role":"user","content":"go"},{"role":"assistant","content":[{"type":"tool_use","id":"gm_a","name":"f","input":{}},{"type":"tool_use","id":"gm_b","name":"f","input":{}}]},`+
+	got := tests.Build(t, callWith("gemini-2.5-pro", `"platform":"vertex"`), conversation(`{"role":"user","content":"go"},{"role":"assistant","content":[{"type":"tool_use","id":"gm_a","name":"f","input":{}},{"type":"tool_use","id":"gm_b","name":"f","input":{}}]},`+
 		`{"role":"user","content":[{"type":"tool_result","tool_use_id":"gm_b","content":"2"},{"type":"tool_result","tool_use_id":"gm_a","content":"1"}]}`))
 	want := `[{"role":"user","parts":[{"text":"go"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}},{"functionCall":{"name":"f","args":{}}}]},` +
 		`{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"output":"1"}}},{"functionResponse":{"name":"f","response":{"output":"2"}}}]}]`
-	if c := field(t, got, "contents"); c != want {
+	if c := suite.Field(t, got, "contents"); c != want {
 		t.Errorf("got  %s\nwant %s", c, want)
 	}
 }
@@ -188,7 +159,7 @@ func TestSignaturesGoBack(t *testing.T) {
 			`{"text":"hm","thought":true,"thoughtSignature":"A1=="},{"text":"ab","thoughtSignature":"A2-_"},` + signedCall},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, sse(tc.parts, finished("STOP")))
+			m := tests.Play(t, sse(tc.parts, finished("STOP")))
 			var blocks []map[string]any
 			for _, b := range m.Blocks {
 				switch b.Type {
@@ -204,8 +175,8 @@ func TestSignaturesGoBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := build(t, callWith("gemini-3-flash", ""), conversation(`{"role":"user","content":"go"},{"role":"assistant","content":`+string(history)+`}`))
-			if c, want := field(t, got, "contents"), `[{"role":"user","parts":[{"text":"go"}]},{"role":"model","parts":[`+tc.want+`]}]`; c != want || len(got.Dropped) > 0 {
+			got := tests.Build(t, callWith("gemini-3-flash", ""), conversation(`{"role":"user","content":"go"},{"role":"assistant","content":`+string(history)+`}`))
+			if c, want := suite.Field(t, got, "contents"), `[{"role":"user","parts":[{"text":"go"}]},{"role":"model","parts":[`+tc.want+`]}]`; c != want || len(got.Dropped) > 0 {
 				t.Errorf("got  %s, dropped %v\nwant %s", c, got.Dropped, want)
 			}
 		})
@@ -218,8 +189,8 @@ func TestUnsignedCalls(t *testing.T) {
 	history := conversation(`{"role":"user","content":"go"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"EqAB"},{"type":"tool_use","id":"a","name":"f","input":{}},{"type":"tool_use","id":"b","name":"f","input":{}}]}`)
 	const filler = `,"thoughtSignature":"skip_thought_signature_validator"`
 	for model, want := range map[string]string{"gemini-2.5-flash": "", "gemini-3-pro-preview": filler, "gemini-flash-latest": filler} {
-		got := build(t, callWith(model, ""), history)
-		if c, w := field(t, got, "contents"), `[{"role":"user","parts":[{"text":"go"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}`+want+`},{"functionCall":{"name":"f","args":{}}}]}]`; c != w {
+		got := tests.Build(t, callWith(model, ""), history)
+		if c, w := suite.Field(t, got, "contents"), `[{"role":"user","parts":[{"text":"go"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}`+want+`},{"functionCall":{"name":"f","args":{}}}]}]`; c != w {
 			t.Errorf("%s:\ngot  %s\nwant %s", model, c, w)
 		}
 		if !reflect.DeepEqual(got.Dropped, []string{"messages.content.thinking"}) {
@@ -230,8 +201,8 @@ func TestUnsignedCalls(t *testing.T) {
 
 func TestForeignSignatures(t *testing.T) {
 	for _, sig := range []string{"", "EqAB", "gemini-", "gemini-c", "gemini-c:", "gemini-x:AA", `gemini-c:A\"A`, "gemini-c:A A"} {
-		got := build(t, callWith("gemini-3-pro", ""), conversation(`{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"`+sig+`"},{"type":"text","text":"a"}]}`))
-		if c := field(t, got, "contents"); c != `[{"role":"model","parts":[{"text":"a"}]}]` || len(got.Dropped) != 1 {
+		got := tests.Build(t, callWith("gemini-3-pro", ""), conversation(`{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"`+sig+`"},{"type":"text","text":"a"}]}`))
+		if c := suite.Field(t, got, "contents"); c != `[{"role":"model","parts":[{"text":"a"}]}]` || len(got.Dropped) != 1 {
 			t.Errorf("%q: got %s, dropped %v", sig, c, got.Dropped)
 		}
 	}
@@ -278,7 +249,7 @@ func TestFields(t *testing.T) {
 		"safety":                     {g2, `"safety":"OFF"`, `{}`, "safetySettings", `[{"category":"HARM_CATEGORY_HARASSMENT","threshold":"OFF"},{"category":"HARM_CATEGORY_HATE_SPEECH","threshold":"OFF"},{"category":"HARM_CATEGORY_SEXUALLY_EXPLICIT","threshold":"OFF"},{"category":"HARM_CATEGORY_DANGEROUS_CONTENT","threshold":"OFF"}]`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := field(t, build(t, callWith(tc.model, tc.settings), tc.body), strings.Split(tc.path, ".")...); got != tc.want {
+			if got := suite.Field(t, tests.Build(t, callWith(tc.model, tc.settings), tc.body), strings.Split(tc.path, ".")...); got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
@@ -311,19 +282,19 @@ func TestRefusals(t *testing.T) {
 		"unasked thinking":    {`"unasked_thinking":"moon"`, plainBody, abi.ErrAPI, "moon"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := build(t, callWith("gemini-2.5-pro", tc.settings), tc.body)
+			got := tests.Build(t, callWith("gemini-2.5-pro", tc.settings), tc.body)
 			if got.Refusal == nil || got.Refusal.Kind != tc.kind || !strings.Contains(got.Refusal.Message, tc.says) {
 				t.Errorf("got %+v, want %s that says %q", got.Refusal, tc.kind, tc.says)
 			}
 		})
 	}
 	for choice, refused := range map[string]bool{"any": true, "tool": true, "auto": false, "none": false} {
-		got := build(t, callWith("gemini-3-flash", ""), `{"messages":[],"tools":[{"name":"f"}],"tool_choice":{"type":"`+choice+`","name":"f"},"output_format":{"type":"json_schema","schema":{}}}`)
+		got := tests.Build(t, callWith("gemini-3-flash", ""), `{"messages":[],"tools":[{"name":"f"}],"tool_choice":{"type":"`+choice+`","name":"f"},"output_format":{"type":"json_schema","schema":{}}}`)
 		if (got.Refusal != nil) != refused {
 			t.Errorf("a format, and the choice %s: got %+v", choice, got.Refusal)
 		}
 	}
-	if got := build(t, `{"op":"embed"}`, plainBody); got.Refusal == nil || got.Refusal.Kind != abi.ErrFeatureUnsupported {
+	if got := tests.Build(t, `{"op":"embed"}`, plainBody); got.Refusal == nil || got.Refusal.Kind != abi.ErrFeatureUnsupported {
 		t.Errorf("embed: got %+v", got.Refusal)
 	}
 }
@@ -344,7 +315,7 @@ func TestDropped(t *testing.T) {
 		"ours":             {`{"messages":[],"routing_hint":{},"task_type":"code","agent_id":"a","stream":false,"model":"x"}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := build(t, callWith("gemini-2.5-pro", ""), tc.body)
+			got := tests.Build(t, callWith("gemini-2.5-pro", ""), tc.body)
 			if got.Refusal != nil {
 				t.Fatalf("refused: %+v", got.Refusal)
 			}
@@ -353,7 +324,7 @@ func TestDropped(t *testing.T) {
 			}
 		})
 	}
-	got := build(t, `{"op":"chat","model":"gemini-2.0-flash"}`, `{"messages":[],"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}}`)
+	got := tests.Build(t, `{"op":"chat","model":"gemini-2.0-flash"}`, `{"messages":[],"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}}`)
 	if want := []string{"thinking", "output_config.effort"}; !reflect.DeepEqual(got.Dropped, want) || strings.Contains(got.Request.Body, "thinking") {
 		t.Errorf("a model that can't think: got %v, %s", got.Dropped, got.Request.Body)
 	}
@@ -368,7 +339,7 @@ func TestCitations(t *testing.T) {
 	for _, enabled := range []bool{true, false} {
 		block := fmt.Sprintf(document, enabled)
 		for _, in := range []string{block, `{"type":"tool_result","tool_use_id":"a","content":[` + block + `]}`} {
-			got := build(t, callWith("gemini-3-pro", ""), conversation(call+`{"role":"user","content":[`+in+`]}`))
+			got := tests.Build(t, callWith("gemini-3-pro", ""), conversation(call+`{"role":"user","content":[`+in+`]}`))
 			if told := reflect.DeepEqual(got.Dropped, []string{"messages.content.citations"}); told != enabled || !told && got.Dropped != nil {
 				t.Errorf("%s: dropped %v", in, got.Dropped)
 			}
@@ -378,7 +349,7 @@ func TestCitations(t *testing.T) {
 
 // TestThinkingOfTomorrow: what nobody has heard of is told.
 func TestThinkingOfTomorrow(t *testing.T) {
-	got := build(t, callWith("gemini-3-pro", ""), `{"messages":[],"thinking":{"type":"adaptive","display":"summarized","depth":3}}`)
+	got := tests.Build(t, callWith("gemini-3-pro", ""), `{"messages":[],"thinking":{"type":"adaptive","display":"summarized","depth":3}}`)
 	if !reflect.DeepEqual(got.Dropped, []string{"thinking.depth"}) {
 		t.Errorf("dropped %v", got.Dropped)
 	}
@@ -418,22 +389,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add(plainBody)
 	f.Add(`{"system":[{"type":"text","text":"a"}],"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"a","signature":"gemini-c:AA"},{"type":"tool_use","id":"x","name":"f","input":{}}]},{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"a","data":"ainfera-ref:1"}},{"type":"tool_result","tool_use_id":"x","content":[{"type":"text","text":"b"}]}]}],"tools":[{"name":"f","input_schema":{}}],"tool_choice":{"type":"any"}}`)
 	f.Add(`{"messages":[],"tools":[{"name":"f","input_schema":{"$defs":{"a":{"anyOf":[{"$ref":"#/$defs/a"},{"type":["string","null"],"enum":["x",null]}]}},"properties":{"p":{"$ref":"#/$defs/a"},"q":{"items":{"const":1}}},"required":["p","z"]}}]}`)
-	f.Fuzz(func(t *testing.T, body string) {
-		x := sdktest.Exchange{Call: callWith("gemini-3-pro", ""), Body: body}
-		got, err := x.Run(newGuest())
-		if body == "" {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.Refusal == nil && !json.Valid([]byte(got.Request.Body)) {
-			t.Fatalf("%s\nbecame %s", body, got.Request.Body)
-		}
-		if again, _ := x.Run(newGuest()); !reflect.DeepEqual(got, again) {
-			t.Fatal("not the same twice")
-		}
-	})
+	f.Fuzz(func(t *testing.T, body string) { tests.Valid(t, callWith("gemini-3-pro", ""), body) })
 }
 
 // TestManifestFits: what the manifest says of a setting is what a call without it reads.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ainfera-ai/router/sdk/abi"
+	"github.com/ainfera-ai/router/sdk/sdktest/suite"
 )
 
 // TestSchemas cleans the schema of a property p.
@@ -59,9 +60,9 @@ func TestSchemas(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := `{"messages":[],"tools":[{"name":"f","input_schema":{"type":"object","properties":{"p":` + tc.in + `},"$defs":{"point":{"type":"object","description":"a point","properties":{"x":{"type":"number"}}},"tree":{"properties":{"kids":{"type":"array","items":{"$ref":"#/$defs/tree"}}}},"a/b":{"type":"integer"},"<bé>%":{"type":"boolean"},"5%":{"type":"number"}}}}]}`
-			got := build(t, callWith("gemini-2.5-pro", ""), body)
+			got := tests.Build(t, callWith("gemini-2.5-pro", ""), body)
 			want := `[{"functionDeclarations":[{"name":"f","parameters":{"type":"object","properties":{"p":` + tc.want + `}}}]}]`
-			if tools := field(t, got, "tools"); tools != want {
+			if tools := suite.Field(t, got, "tools"); tools != want {
 				t.Errorf("got  %s\nwant %s", tools, want)
 			}
 			if d := strings.ReplaceAll(strings.Join(got.Dropped, " "), "tools.input_schema.", ""); d != tc.dropped {
@@ -88,7 +89,7 @@ func TestParameters(t *testing.T) {
 			if tc.want != "" {
 				want += `,"parameters":` + tc.want
 			}
-			if got := field(t, build(t, callWith("gemini-2.5-pro", ""), `{"messages":[],"tools":[`+tool+`}]}`), "tools"); got != want+`}]}]` {
+			if got := suite.Field(t, tests.Build(t, callWith("gemini-2.5-pro", ""), `{"messages":[],"tools":[`+tool+`}]}`), "tools"); got != want+`}]}]` {
 				t.Errorf("got  %s\nwant %s", got, want+`}]}]`)
 			}
 		})
@@ -107,7 +108,7 @@ func TestSchemaBombs(t *testing.T) {
 			for i := range 40 {
 				defs += fmt.Sprintf(`,"%d":`, i) + fmt.Sprintf(step, i+1)
 			}
-			got := build(t, callWith("gemini-2.5-pro", ""), `{"messages":[],"tools":[{"name":"f","input_schema":{"properties":{"p":{"$ref":"#/$defs/0"}},"$defs":{`+defs+`}}}]}`)
+			got := tests.Build(t, callWith("gemini-2.5-pro", ""), `{"messages":[],"tools":[{"name":"f","input_schema":{"properties":{"p":{"$ref":"#/$defs/0"}},"$defs":{`+defs+`}}}]}`)
 			if got.Refusal == nil || got.Refusal.Kind != abi.ErrFeatureUnsupported || !strings.Contains(got.Refusal.Message, "too large") {
 				t.Errorf("got %+v, want a refusal", got.Refusal)
 			}

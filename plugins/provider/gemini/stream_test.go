@@ -30,32 +30,6 @@ func finished(reason string) string {
 	return `{"candidates":[{"finishReason":"` + reason + `","index":0}],"modelVersion":"m1","responseId":"r1"}`
 }
 
-func play(t *testing.T, a sdktest.Answer) sdktest.Message {
-	t.Helper()
-	x := sdktest.Exchange{Call: plainCall, Body: plainBody, Answer: a}
-	got, err := x.Run(newGuest())
-	if err != nil {
-		t.Fatalf("%v\nevents: %v", err, got.Events)
-	}
-	return got.Message
-}
-
-// summary writes blocks as "type text", signed ones with their signature, calls as "call name(args)".
-func summary(m sdktest.Message) string {
-	var out []string
-	for _, b := range m.Blocks {
-		s := strings.TrimSuffix(b.Type+" "+b.Text, " ")
-		if b.Type == "tool_use" {
-			s = "call " + b.Name + "(" + b.Text + ")"
-		}
-		if b.Signature != "" {
-			s += " [" + b.Signature + "]"
-		}
-		out = append(out, s)
-	}
-	return strings.Join(out, " | ")
-}
-
 const (
 	call       = `{"functionCall":{"name":"f","args":{"x":1}}}`
 	signedCall = `{"functionCall":{"name":"f","args":{"x":1}},"thoughtSignature":"AB+/"}`
@@ -109,21 +83,7 @@ func TestAnswers(t *testing.T) {
 		"escapes, and a pair of surrogates": {sse(text(`\u00e9\"\ud83d\ude80`), finished("STOP")), "text é\"🚀", abi.FinishStop},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, tc.answer)
-			if m.Error != nil {
-				t.Fatalf("error: %+v", m.Error)
-			}
-			if got := summary(m); got != tc.blocks {
-				t.Errorf("blocks: got %q, want %q", got, tc.blocks)
-			}
-			if m.Stop.Reason != tc.reason {
-				t.Errorf("reason: got %q, want %q", m.Stop.Reason, tc.reason)
-			}
-			for _, b := range m.Blocks {
-				if !b.Closed {
-					t.Errorf("block %d was not closed", b.Number)
-				}
-			}
+			tests.Says(t, tc.answer, tc.blocks, tc.reason)
 		})
 	}
 }
@@ -173,8 +133,8 @@ func TestCallsInPieces(t *testing.T) {
 			`call f({"a":{"b":1}})`, abi.FinishToolCalls, 14},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, tc.answer)
-			if got := summary(m); got != tc.blocks || m.Error != nil || m.Stop.Reason != tc.reason || m.Skipped != tc.skipped {
+			m := tests.Play(t, tc.answer)
+			if got := m.Summary(); got != tc.blocks || m.Error != nil || m.Stop.Reason != tc.reason || m.Skipped != tc.skipped {
 				t.Errorf("got  %q, stop %+v, %d skipped, error %+v\nwant %q, %s, %d", got, m.Stop, m.Skipped, m.Error, tc.blocks, tc.reason, tc.skipped)
 			}
 		})
@@ -184,8 +144,8 @@ func TestCallsInPieces(t *testing.T) {
 		"a wrong finish": sse(opens("f"), more(num("$.a", "1")), finished("MALFORMED_FUNCTION_CALL")),
 		"no finish":      sse(opens("f"), more(num("$.a", "1"))),
 	} {
-		if m := play(t, a); m.Error == nil || summary(m) != `call f({"a":1)` {
-			t.Errorf("%s amid a call: got %q, %+v", name, summary(m), m.Error)
+		if m := tests.Play(t, a); m.Error == nil || m.Summary() != `call f({"a":1)` {
+			t.Errorf("%s amid a call: got %q, %+v", name, m.Summary(), m.Error)
 		}
 	}
 }
@@ -195,8 +155,8 @@ func TestWholeIsStreamed(t *testing.T) {
 	const usage = `"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":5,"thoughtsTokenCount":3,"totalTokenCount":18}`
 	parts := thought("hm") + "," + text("Let me see.") + "," + signedCall + "," + call
 	whole := `{"candidates":[{"content":{"parts":[` + parts + `],"role":"model"},"finishReason":"STOP","index":0}],` + usage + `,"modelVersion":"m1","responseId":"r1"}`
-	want := play(t, sdktest.Document(200, whole))
-	if got, w := summary(want), `thinking hm | text Let me see. | thinking [gemini-c:AB+/] | call f({"x":1}) | call f({"x":1})`; got != w {
+	want := tests.Play(t, sdktest.Document(200, whole))
+	if got, w := want.Summary(), `thinking hm | text Let me see. | thinking [gemini-c:AB+/] | call f({"x":1}) | call f({"x":1})`; got != w {
 		t.Fatalf("got %q, want %q", got, w)
 	}
 	for name, a := range map[string]sdktest.Answer{
@@ -206,7 +166,7 @@ func TestWholeIsStreamed(t *testing.T) {
 		"parts by two":  sse(thought("h")+","+thought("m"), text("Let me")+","+text(" see."), signedCall+","+call, `{"candidates":[{"finishReason":"STOP"}],`+usage+`}`),
 		"array of many": sdktest.Document(200, "["+sse(thought("hm")).Frames[0].Data+","+sse(text("Let me see.") + "," + signedCall + "," + call).Frames[0].Data+`,{"candidates":[{"finishReason":"STOP"}],`+usage+"}]"),
 	} {
-		if got := play(t, a); !reflect.DeepEqual(got, want) {
+		if got := tests.Play(t, a); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", name, got, want)
 		}
 	}
@@ -216,7 +176,7 @@ func TestWholeIsStreamed(t *testing.T) {
 func TestSpaces(t *testing.T) {
 	const chunk = `{"candidates":[{"content":{"parts":[{"text":"a: {b}, \"c\""},` + signedCall + `],"role":"model"},"finishReason":"STOP","index":0}],` +
 		`"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":5,"totalTokenCount":18,"thoughtsTokenCount":3},"modelVersion":"m1","responseId":"r1"}`
-	want := play(t, sse(chunk))
+	want := tests.Play(t, sse(chunk))
 	if want.Usage["input"] != 10 || want.Usage["reasoning"] != 3 || want.ID != "r1" {
 		t.Fatalf("got %+v", want)
 	}
@@ -226,7 +186,7 @@ func TestSpaces(t *testing.T) {
 	}
 	spaced := strings.NewReplacer(`":`, `": `).Replace(chunk)
 	for name, data := range map[string]string{"spaced": spaced, "lines": lines.String(), "tabs": strings.ReplaceAll(spaced, `": `, "\" :\t")} {
-		got := play(t, sdktest.Answer{Status: 200, Frames: []sdktest.Frame{{Data: data}}})
+		got := tests.Play(t, sdktest.Answer{Status: 200, Frames: []sdktest.Frame{{Data: data}}})
 		for i := range got.Blocks { // the arguments go on as they are written
 			got.Blocks[i].Text = strings.Join(strings.Fields(got.Blocks[i].Text), "")
 			want.Blocks[i].Text = strings.Join(strings.Fields(want.Blocks[i].Text), "")
@@ -241,7 +201,7 @@ func TestSpaces(t *testing.T) {
 // come back to it.
 func TestIDs(t *testing.T) {
 	answer := sse(call, call, `{"functionCall":{"id":"8xju7mua","name":"g","args":{}}}`, `{"functionCall":{"id":"a.b:0","name":"g","args":{}}}`, finished("STOP"))
-	m, again := play(t, answer), play(t, answer)
+	m, again := tests.Play(t, answer), tests.Play(t, answer)
 	ids := map[string]bool{}
 	for i, b := range m.Blocks {
 		ids[b.ID] = true
@@ -262,7 +222,7 @@ func TestIDs(t *testing.T) {
 	}
 	// In the next turn of the conversation the same call is another one, also where the vendor names no answer.
 	bare := sdktest.Answer{Status: 200, Frames: []sdktest.Frame{{Data: `{"candidates":[{"content":{"parts":[` + call + `]},"finishReason":"STOP"}]}`}}}
-	first := play(t, bare).Blocks[0].ID
+	first := tests.Play(t, bare).Blocks[0].ID
 	x := sdktest.Exchange{Call: plainCall, Answer: bare, Body: conversation(`{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"tool_use","id":"` + first + `","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"` + first + `","content":"1"}]}`)}
 	got, err := x.Run(newGuest())
 	if err != nil {
@@ -288,7 +248,7 @@ func TestUsage(t *testing.T) {
 		"nonsense":           {`{"promptTokenCount":"x","candidatesTokenCount":-5,"totalTokenCount":7,"trafficType":"ON_DEMAND"}`, [4]int64{0, 7, 0, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, sse(text("a"), `{"candidates":[{"finishReason":"STOP"}],"usageMetadata":`+tc.usage+`}`))
+			m := tests.Play(t, sse(text("a"), `{"candidates":[{"finishReason":"STOP"}],"usageMetadata":`+tc.usage+`}`))
 			if got := [4]int64{m.Usage["input"], m.Usage["output"], m.Usage["cache_read"], m.Usage["reasoning"]}; got != tc.want {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
@@ -298,7 +258,7 @@ func TestUsage(t *testing.T) {
 
 // TestUsageInEveryChunk: figures replace each other and are never added up; one that a chunk leaves out stays.
 func TestUsageInEveryChunk(t *testing.T) {
-	m := play(t, sse(
+	m := tests.Play(t, sse(
 		`{"candidates":[{"content":{"parts":[{"text":"hm","thought":true}]}}],"usageMetadata":{"promptTokenCount":54,"totalTokenCount":116,"thoughtsTokenCount":62}}`,
 		`{"candidates":[{"content":{"parts":[{"text":"a"}]}}],"usageMetadata":{"promptTokenCount":54,"candidatesTokenCount":4,"totalTokenCount":120,"thoughtsTokenCount":62}}`,
 		`{"candidates":[{"content":{"parts":[{"text":"b"}]}}],"usageMetadata":{"trafficType":"ON_DEMAND"}}`,
@@ -331,8 +291,8 @@ func TestFinishAmid(t *testing.T) {
 		"twice":                        {sse(counted(text("a"), ""), finished("STOP"), counted(text("b"), "STOP"), counted(text("c"), "STOP")), "text abc", abi.FinishStop},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, tc.answer)
-			if got := summary(m); got != tc.blocks || m.Error != nil || m.Stop.Reason != tc.reason {
+			m := tests.Play(t, tc.answer)
+			if got := m.Summary(); got != tc.blocks || m.Error != nil || m.Stop.Reason != tc.reason {
 				t.Errorf("got %q, stop %+v, error %+v; want %q, %s", got, m.Stop, m.Error, tc.blocks, tc.reason)
 			}
 		})
@@ -343,8 +303,8 @@ func TestFinishAmid(t *testing.T) {
 func TestStopComesWithTheLastChunk(t *testing.T) {
 	a := sse(text("a"), `{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1}}`, text("never read"))
 	a.End = abi.EndBroken
-	if m := play(t, a); m.Stop == nil || summary(m) != "text a" {
-		t.Errorf("got %q, stop %v", summary(m), m.Stop)
+	if m := tests.Play(t, a); m.Stop == nil || m.Summary() != "text a" {
+		t.Errorf("got %q, stop %v", m.Summary(), m.Stop)
 	}
 }
 
@@ -385,16 +345,10 @@ func TestErrors(t *testing.T) {
 		"OTHER, and nothing said":  {sse(finished("OTHER")), abi.ErrAPI, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, tc.answer)
-			if m.Error == nil {
-				t.Fatalf("no error; %+v", m)
-			}
-			if m.Error.Kind != tc.kind || m.Error.RetryAfterMS != tc.wait || m.Error.Message == "" {
-				t.Errorf("got %+v, want %s after %d", m.Error, tc.kind, tc.wait)
-			}
+			tests.Fails(t, tc.answer, tc.kind, tc.wait)
 		})
 	}
-	if m := play(t, sse(finished("MALFORMED_FUNCTION_CALL"))); len(m.Blocks) > 0 || m.ID != "" {
+	if m := tests.Play(t, sse(finished("MALFORMED_FUNCTION_CALL"))); len(m.Blocks) > 0 || m.ID != "" {
 		t.Errorf("the message had started: %+v", m)
 	}
 }
@@ -403,30 +357,30 @@ func TestErrors(t *testing.T) {
 func TestBrokenOff(t *testing.T) {
 	a := sse(text("a"))
 	a.End = abi.EndBroken
-	if m := play(t, a); m.Stop != nil || m.Error != nil {
+	if m := tests.Play(t, a); m.Stop != nil || m.Error != nil {
 		t.Errorf("got %+v %+v, want neither", m.Stop, m.Error)
 	}
 	a = sse(text("a"), finished("STOP"), text("b"))
 	a.End = abi.EndBroken
-	if m := play(t, a); m.Stop != nil || m.Error != nil || summary(m) != "text ab" {
-		t.Errorf("went on, and was cut: got %q, %+v %+v, want neither", summary(m), m.Stop, m.Error)
+	if m := tests.Play(t, a); m.Stop != nil || m.Error != nil || m.Summary() != "text ab" {
+		t.Errorf("went on, and was cut: got %q, %+v %+v, want neither", m.Summary(), m.Stop, m.Error)
 	}
 	a = sse(`{"x":0,"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":4,"totalTokenCount":4}}`)
 	a.End = abi.EndBroken
-	if m := play(t, a); m.Stop == nil {
+	if m := tests.Play(t, a); m.Stop == nil {
 		t.Error("blocked, then heartbeats only: no stop")
 	}
 	a = sse(text("a"), finished("STOP"))
 	a.End = abi.EndBroken
-	if m := play(t, a); m.Stop == nil {
+	if m := tests.Play(t, a); m.Stop == nil {
 		t.Error("finished, then heartbeats only: no stop")
 	}
 }
 
 func TestSkipped(t *testing.T) {
-	m := play(t, sse(text("a"), `{"candidates":[`, `{"x":1}`, `{"executableCode":{"code":"1"},"thoughtSignature":"AA=="},{"codeExecutionResult":{}},{"inlineData":{}}`,
+	m := tests.Play(t, sse(text("a"), `{"candidates":[`, `{"x":1}`, `{"executableCode":{"code":"1"},"thoughtSignature":"AA=="},{"codeExecutionResult":{}},{"inlineData":{}}`,
 		`{"functionCall":{}},{"functionCall":{"name":"f","args":"x"}},7`, text("b"), finished("STOP")))
-	if got := summary(m); m.Skipped != 8 || got != "text a | call f() | text b" {
+	if got := m.Summary(); m.Skipped != 8 || got != "text a | call f() | text b" {
 		t.Errorf("got %d skipped, %s", m.Skipped, got)
 	}
 }

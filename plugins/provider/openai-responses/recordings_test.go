@@ -4,110 +4,46 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"sort"
-	"strings"
 	"testing"
 
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/sdktest"
+	"github.com/ainfera-ai/router/sdk/sdktest/suite"
 )
 
 // newGuest is the adapter as Go. The module that it compiles to runs the same recordings, cut in many ways, in the host's
 // tests.
 func newGuest() sdktest.Guest { return sdk.NewAdapterGuest(manifest, &responses{}) }
 
+var tests = suite.Suite{New: newGuest, Call: plainCall, Body: plainBody}
+
 const plainCall = `{"op":"chat","stream":true,"model":"m","max_tokens":100}`
 const plainBody = `{"model":"m","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}`
 
 // TestRecordings plays every recording of the Responses API and compares with what encoding/json reads in it.
 func TestRecordings(t *testing.T) {
-	recs, err := sdktest.Recordings("openai.responses")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if recs == nil {
-		t.Skip(sdktest.ConformanceEnv + " names no directory with recordings")
-	}
-	table := map[string]int{}
-	for _, rec := range recs {
-		outcome := "failed"
-		t.Run(rec.Path, func(t *testing.T) {
-			defer func() { table[rec.Vendor+" "+outcome]++ }()
-			x := sdktest.Exchange{Call: plainCall, Body: plainBody, Answer: rec.Answer()}
-			got, err := x.Run(newGuest())
-			if err != nil {
-				t.Fatal(err)
-			}
-			x.Together = true
-			together, err := x.Run(newGuest())
-			if err != nil || !reflect.DeepEqual(got, together) {
-				t.Errorf("in one batch (%v) it reads differently", err)
-			}
-			if what := compare(t, rec, got.Message); !t.Failed() {
-				outcome = what
-			}
-		})
-	}
-	rows := make([]string, 0, len(table))
-	for k, n := range table {
-		rows = append(rows, fmt.Sprintf("%-40s %d", k, n))
-	}
-	sort.Strings(rows)
-	t.Logf("%d recordings:\n%s", len(recs), strings.Join(rows, "\n"))
+	tests.Recordings(t, []string{"openai.responses"}, compare)
 }
 
-// compare holds a message against an independent reading of the recording and says what kind of recording it was.
+// compare holds a message against an independent reading of the recording.
 func compare(t *testing.T, rec sdktest.Recording, m sdktest.Message) string {
 	want := readRecording(t, rec)
-	if want.err != "" {
-		if m.Error == nil || !strings.Contains(m.Error.Message, want.err) {
-			t.Errorf("error: got %+v, want %q", m.Error, want.err)
-		}
-		return "error"
+	what := want.Compare(t, &m)
+	if what == suite.Failed {
+		return what
 	}
-	if m.Error != nil {
-		t.Fatalf("error: %+v", m.Error)
+	if m.Stop.Reason != want.reason() || m.Skipped != want.skipped {
+		t.Errorf("got reason %q, %d skipped; want %s, %d", m.Stop.Reason, m.Skipped, want.reason(), want.skipped)
 	}
-	if got := m.Text("text"); got != want.text {
-		t.Errorf("text: got %q, want %q", got, want.text)
-	}
-	if got := m.Text("thinking"); got != want.thinking {
-		t.Errorf("thinking: got %q, want %q", got, want.thinking)
-	}
-	if m.ID != want.id || m.Stop.Native != want.native || m.Stop.Reason != want.reason() || m.Skipped != want.skipped {
-		t.Errorf("got id %q, stop %+v, %d skipped; want %q, %s, %s, %d", m.ID, m.Stop, m.Skipped, want.id, want.native, want.reason(), want.skipped)
-	}
-	compareCalls(t, m, want)
-	compareReasoning(t, m, want)
-	if want.usage != nil && !reflect.DeepEqual(m.Usage, want.usage) {
-		t.Errorf("usage: got %v, want %v", m.Usage, want.usage)
-	}
-	if want.usage == nil {
-		return "passed, no usage in it"
-	}
-	return "passed"
-}
-
-func compareCalls(t *testing.T, m sdktest.Message, want reading) {
-	t.Helper()
-	n := 0
-	for _, b := range m.Blocks {
-		if b.Type != "tool_use" {
-			continue
-		}
-		if n >= len(want.calls) {
-			t.Fatalf("a call too many: %+v", b)
-		}
+	suite.Calls(t, &m, len(want.calls), func(n int, b sdktest.Block) {
 		w := want.calls[n]
-		n++
 		if b.Name != w.Name || sdk.VendorToolID(b.ID) != w.CallID || any(b.Text) != w.Arguments {
 			t.Errorf("call: got %s %s(%s), want %s %s(%v)", b.ID, b.Name, b.Text, w.CallID, w.Name, w.Arguments)
 		}
-	}
-	if n != len(want.calls) {
-		t.Errorf("got %d calls, want %d", n, len(want.calls))
-	}
+	})
+	compareReasoning(t, m, want)
+	return what
 }
 
 // compareReasoning sends the answer back as the caller would, and looks for the vendor's own items in the next request.
@@ -171,16 +107,16 @@ type (
 
 // A reading is what encoding/json finds in a recording.
 type reading struct {
-	id, text, thinking, native, err string
-	calls                           []outputItem
-	encrypted                       []string // id and encrypted content of the reasoning items
-	skipped                         int      // items of other types, and annotations
-	usage                           map[string]int64
+	suite.Reading
+	calls     []outputItem
+	encrypted []string // id and encrypted content of the reasoning items
+	skipped   int      // items of other types, and annotations
+	usage     map[string]int64
 }
 
 func (r *reading) reason() string {
 	switch {
-	case r.native == "max_output_tokens":
+	case r.Native == "max_output_tokens":
 		return abi.FinishLength
 	case len(r.calls) > 0:
 		return abi.FinishToolCalls
@@ -197,7 +133,7 @@ func readRecording(t *testing.T, rec sdktest.Recording) (r reading) {
 			continue
 		}
 		if rec.Status >= 400 {
-			r.err = errorText(t, f.Data)
+			r.Err = errorText(t, f.Data)
 			return r
 		}
 		if f.Document {
@@ -205,7 +141,7 @@ func readRecording(t *testing.T, rec sdktest.Recording) (r reading) {
 			for i, it := range last.Output {
 				items[i] = it
 			}
-			r.id = last.ID
+			r.ID = last.ID
 			continue
 		}
 		var e struct {
@@ -221,16 +157,16 @@ func readRecording(t *testing.T, rec sdktest.Recording) (r reading) {
 		if e.Response != nil {
 			last = *e.Response
 		}
-		if r.id == "" { // Copilot gives another with each event
-			r.id = last.ID
+		if r.ID == "" { // Copilot gives another with each event
+			r.ID = last.ID
 		}
 	}
-	r.native = last.Status
+	r.Native = last.Status
 	if last.Status == "queued" {
-		r.err = "status is queued"
+		r.Err = "status is queued"
 	}
 	if last.Incomplete.Reason != "" {
-		r.native = last.Incomplete.Reason
+		r.Native = last.Incomplete.Reason
 	}
 	r.read(items)
 	r.count(last.Usage)
@@ -267,7 +203,7 @@ func (r *reading) read(items map[int]outputItem) {
 		switch it.Type {
 		case "message":
 			for _, p := range it.Content {
-				r.text += p.Text + p.Refusal
+				r.Text += p.Text + p.Refusal
 				r.skipped += len(p.Annotations)
 			}
 		case "reasoning":
@@ -277,9 +213,9 @@ func (r *reading) read(items map[int]outputItem) {
 			}
 			for i, p := range parts {
 				if i > 0 {
-					r.thinking += "\n\n"
+					r.Thinking += "\n\n"
 				}
-				r.thinking += p.Text
+				r.Thinking += p.Text
 			}
 			if it.Encrypted != "" {
 				r.encrypted = append(r.encrypted, it.ID+" "+it.Encrypted)
@@ -307,7 +243,7 @@ func (r *reading) count(u map[string]any) {
 		return int64(f)
 	}
 	read, written := num("input_tokens_details", "cached_tokens"), num("input_tokens_details", "cache_write_tokens")
-	r.usage = map[string]int64{
+	r.Usage = map[string]int64{
 		"input": num("input_tokens") - read - written, "output": num("total_tokens") - num("input_tokens"),
 		"cache_read": read, "cache_write": written, "cache_write_1h": 0, "reasoning": num("output_tokens_details", "reasoning_tokens"),
 	}

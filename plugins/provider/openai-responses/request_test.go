@@ -11,18 +11,8 @@ import (
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/names"
 	"github.com/ainfera-ai/router/sdk/sdktest"
+	"github.com/ainfera-ai/router/sdk/sdktest/suite"
 )
-
-// build runs the request side alone.
-func build(t *testing.T, call, body string) *sdktest.Result {
-	t.Helper()
-	x := sdktest.Exchange{Call: call, Body: body}
-	got, err := x.Run(newGuest())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got
-}
 
 // callWith is an Open record with these settings.
 func callWith(settings string) string {
@@ -34,28 +24,15 @@ func conversation(messages string) string {
 	return `{"model":"x","max_tokens":100,"messages":[` + messages + `]}`
 }
 
-// field is a top-level field of the request, as written, "" when it isn't there.
-func field(t *testing.T, r *sdktest.Result, name string) string {
-	t.Helper()
-	if r.Refusal != nil {
-		t.Fatalf("refused: %+v", r.Refusal)
-	}
-	var doc map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(r.Request.Body), &doc); err != nil {
-		t.Fatalf("%s: %v", r.Request.Body, err)
-	}
-	return string(doc[name])
-}
-
 // inputOf is the items of a request's input, as written.
 func inputOf(t *testing.T, r *sdktest.Result) string {
 	t.Helper()
-	s := field(t, r, "input")
+	s := suite.Field(t, r, "input")
 	return s[1 : len(s)-1]
 }
 
 func TestRequestWhole(t *testing.T) {
-	got := build(t, `{"op":"chat","stream":true,"model":"gpt-4.1","max_tokens":1024,"thinking":false}`, `{
+	got := tests.Build(t, `{"op":"chat","stream":true,"model":"gpt-4.1","max_tokens":1024,"thinking":false}`, `{
 		"messages":[{"role":"user","content":"Hi \u00e9"}],
 		"model":"ainfera-inference","stream":true,"max_tokens":4096,
 		"tool_choice":{"type":"any","disable_parallel_tool_use":true},
@@ -139,7 +116,7 @@ func TestInput(t *testing.T) {
 			userText(`{"type":"input_text","text":"a"}`) + `,{"type":"message","role":"system","content":[{"type":"input_text","text":"b"}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := build(t, callWith(""), conversation(tc.in))
+			got := tests.Build(t, callWith(""), conversation(tc.in))
 			if in := inputOf(t, got); in != tc.want {
 				t.Errorf("got  %s\nwant %s", in, tc.want)
 			}
@@ -160,8 +137,8 @@ func TestInstructions(t *testing.T) {
 		"null":           {`null`, ``},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := build(t, callWith(""), `{"system":`+tc.system+`,"messages":[{"role":"user","content":"u"}]}`)
-			if s := field(t, got, "instructions"); s != tc.want {
+			got := tests.Build(t, callWith(""), `{"system":`+tc.system+`,"messages":[{"role":"user","content":"u"}]}`)
+			if s := suite.Field(t, got, "instructions"); s != tc.want {
 				t.Errorf("got %s, want %s", s, tc.want)
 			}
 		})
@@ -192,14 +169,14 @@ func TestRefusals(t *testing.T) {
 		"no JSON":               {``, `{"messages":`, abi.ErrInvalidRequest, "JSON"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := build(t, callWith(tc.settings), tc.body)
+			got := tests.Build(t, callWith(tc.settings), tc.body)
 			if got.Refusal == nil || got.Refusal.Kind != tc.kind || !strings.Contains(got.Refusal.Message, tc.says) {
 				t.Errorf("got %+v, want %s that says %q", got.Refusal, tc.kind, tc.says)
 			}
 		})
 	}
 	for name, call := range map[string]string{"no such operation": `{"op":"embed"}`, "no counting": `{"op":"count","settings":{"count_path":""}}`} {
-		if got := build(t, call, plainBody); got.Refusal == nil || got.Refusal.Kind != abi.ErrFeatureUnsupported {
+		if got := tests.Build(t, call, plainBody); got.Refusal == nil || got.Refusal.Kind != abi.ErrFeatureUnsupported {
 			t.Errorf("%s: got %+v", name, got.Refusal)
 		}
 	}
@@ -238,7 +215,7 @@ func TestDropped(t *testing.T) {
 			if tc.call == "" {
 				tc.call = callWith("")
 			}
-			got := build(t, tc.call, tc.body)
+			got := tests.Build(t, tc.call, tc.body)
 			if got.Refusal != nil {
 				t.Fatalf("refused: %+v", got.Refusal)
 			}
@@ -292,7 +269,7 @@ func TestFields(t *testing.T) {
 		"not streamed":                 {``, `{}`, "stream", ``},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := field(t, build(t, callWith(tc.settings), tc.body), tc.field); got != tc.want {
+			if got := suite.Field(t, tests.Build(t, callWith(tc.settings), tc.body), tc.field); got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
@@ -304,8 +281,8 @@ func TestReasoningModels(t *testing.T) {
 		"o1": true, "o3-mini": true, "openai/o4-mini": true, "gpt-5": true, "gpt-5-nano-2025-08-07": true, "gpt-5.1-codex": true,
 		"codex-mini-latest": true, "gpt-6-sol": true, "openai.gpt-5.6-luna": true, "us.openai.o3": true, "openai.gpt-oss-120b-1:0": false, "gpt-5-chat-latest": false, "gpt-35-turbo": false, "gpt-oss-120b": false, "gpt-": false, "gpt-4o": false, "o": false, "omni-1": false, "llama-3.3": false,
 	} {
-		got := build(t, `{"op":"chat","model":"`+model+`"}`, `{"messages":[],"temperature":0.2}`)
-		if left := field(t, got, "temperature") == ""; left != want || (len(got.Dropped) == 1) != want {
+		got := tests.Build(t, `{"op":"chat","model":"`+model+`"}`, `{"messages":[],"temperature":0.2}`)
+		if left := suite.Field(t, got, "temperature") == ""; left != want || (len(got.Dropped) == 1) != want {
 			t.Errorf("%s: left out %v, dropped %v, want %v", model, left, got.Dropped, want)
 		}
 	}
@@ -340,11 +317,11 @@ func TestLooseSchemas(t *testing.T) {
 			if !tc.strict {
 				want = []string{"output_config.format.strict", "tools.strict"}
 			}
-			got := build(t, callWith(""), `{"messages":[],"tools":[{"name":"f","strict":true,"input_schema":`+tc.schema+`}],"output_config":{"format":{"type":"json_schema","schema":`+tc.schema+`}}}`)
+			got := tests.Build(t, callWith(""), `{"messages":[],"tools":[{"name":"f","strict":true,"input_schema":`+tc.schema+`}],"output_config":{"format":{"type":"json_schema","schema":`+tc.schema+`}}}`)
 			if n := strings.Count(got.Request.Body, fmt.Sprintf(`"strict":%t`, tc.strict)); n != 2 || !reflect.DeepEqual(got.Dropped, want) || strings.Count(got.Request.Body, tc.schema) != 2 && !strings.Contains(tc.schema, `"$ref"`) {
 				t.Errorf("dropped %v, want %v; sent %s", got.Dropped, want, got.Request.Body)
 			}
-			got = build(t, callWith(""), `{"messages":[],"tools":[{"name":"f","input_schema":`+tc.schema+`}]}`)
+			got = tests.Build(t, callWith(""), `{"messages":[],"tools":[{"name":"f","input_schema":`+tc.schema+`}]}`)
 			if !strings.Contains(got.Request.Body, `"strict":false`) || got.Dropped != nil {
 				t.Errorf("not asked to be strict: dropped %v, sent %s", got.Dropped, got.Request.Body)
 			}
@@ -360,7 +337,7 @@ func TestFixedThinking(t *testing.T) {
 		"grok-4-0709": `{"summary":"auto"}`, "xai/grok-code-fast-1": `{"summary":"auto"}`,
 		"grok-4.3": `{"effort":"high","summary":"auto"}`, "grok-3-mini": `{"effort":"high","summary":"auto"}`,
 	} {
-		if got := field(t, build(t, `{"op":"chat","model":"`+model+`","thinking":true}`, body), "reasoning"); got != want {
+		if got := suite.Field(t, tests.Build(t, `{"op":"chat","model":"`+model+`","thinking":true}`, body), "reasoning"); got != want {
 			t.Errorf("%s: got %s, want %s", model, got, want)
 		}
 	}
@@ -373,7 +350,7 @@ func TestPaths(t *testing.T) {
 		`"path":"/openai/deployments/{model}/responses","query":"api-version=2025-04-01-preview"`:          "/openai/deployments/a%2Fb%3Ac/responses?api-version=2025-04-01-preview",
 		`"path":"/openai/responses","query":"api-version=2025-04-01-preview","user_field":"","summary":""`: "/openai/responses?api-version=2025-04-01-preview",
 	} {
-		got := build(t, `{"op":"chat","model":"a/b:c","settings":{`+settings+`}}`, plainBody)
+		got := tests.Build(t, `{"op":"chat","model":"a/b:c","settings":{`+settings+`}}`, plainBody)
 		if r := got.Request; r.Path+"?"+r.Query != want || r.Framing != abi.FramingJSON {
 			t.Errorf("got %+v, want %s", r, want)
 		}
@@ -382,7 +359,7 @@ func TestPaths(t *testing.T) {
 
 // TestCountRequest: a count is asked for with what makes up the prompt, and nothing else.
 func TestCountRequest(t *testing.T) {
-	got := build(t, `{"op":"count","stream":true,"model":"gpt-5","max_tokens":9,"thinking":true}`, `{"max_tokens":9,"temperature":1,"system":"s","thinking":{"type":"adaptive"},
+	got := tests.Build(t, `{"op":"count","stream":true,"model":"gpt-5","max_tokens":9,"thinking":true}`, `{"max_tokens":9,"temperature":1,"system":"s","thinking":{"type":"adaptive"},
 		"metadata":{"user_id":"u"},"tools":[{"name":"f"}],"tool_choice":{"type":"auto"},"messages":[{"role":"user","content":"a"}]}`)
 	want := `{"model":"gpt-5","reasoning":{"summary":"auto"},"instructions":"s","tools":[{"type":"function","name":"f","parameters":{"type":"object","properties":{}},"strict":false}],"tool_choice":"auto",` +
 		`"input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"a"}]}]}`
@@ -418,7 +395,7 @@ func TestLongIDs(t *testing.T) {
 	long, own := strings.Repeat("x", 65), "resp_"+strings.Repeat("y", 59)+":call_0"
 	body := conversation(`{"role":"assistant","content":[{"type":"tool_use","id":"` + long + `","name":"f","input":{}},{"type":"tool_use","id":"` + sdk.ClientToolID(own) + `","name":"f","input":{}}]},
 		{"role":"user","content":[{"type":"tool_result","tool_use_id":"` + long + `","content":"1"},{"type":"tool_result","tool_use_id":"` + sdk.ClientToolID(own) + `","content":"1"}]}`)
-	got := inputOf(t, build(t, callWith(""), body))
+	got := inputOf(t, tests.Build(t, callWith(""), body))
 	if strings.Contains(got, long) || strings.Count(got, `"call_`+names.Of(long).String()) != 2 || strings.Count(got, `"`+own+`"`) != 2 {
 		t.Errorf("got %s", got)
 	}
@@ -454,22 +431,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add(plainBody)
 	f.Add(`{"system":[{"type":"text","text":"a"}],"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"a","data":"ainfera-ref:1"}},{"type":"tool_result","tool_use_id":"x","content":[{"type":"text","text":"b"}]}]}],"tools":[{"name":"f","input_schema":{}}],"tool_choice":{"type":"any"}}`)
 	f.Add(`{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"a","signature":"oar1:s:1:rE"},{"type":"text","text":"b"},{"type":"tool_use","id":"i","name":"f","input":{}}]}],"thinking":{"type":"enabled","budget_tokens":1}}`)
-	f.Fuzz(func(t *testing.T, body string) {
-		x := sdktest.Exchange{Call: callWith(""), Body: body}
-		got, err := x.Run(newGuest())
-		if body == "" {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.Refusal == nil && !json.Valid([]byte(got.Request.Body)) {
-			t.Fatalf("%s\nbecame %s", body, got.Request.Body)
-		}
-		if again, _ := x.Run(newGuest()); !reflect.DeepEqual(got, again) {
-			t.Fatal("not the same twice")
-		}
-	})
+	f.Fuzz(func(t *testing.T, body string) { tests.Valid(t, callWith(""), body) })
 }
 
 // TestManifestIsJSON: what the host reads at load.

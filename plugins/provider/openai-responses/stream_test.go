@@ -85,32 +85,6 @@ func incomplete(reason string) string {
 	return `incomplete "response":{"id":"r1","status":"incomplete","incomplete_details":{"reason":"` + reason + `"},"output":[]}`
 }
 
-func play(t *testing.T, a sdktest.Answer) sdktest.Message {
-	t.Helper()
-	x := sdktest.Exchange{Call: plainCall, Body: plainBody, Answer: a}
-	got, err := x.Run(newGuest())
-	if err != nil {
-		t.Fatalf("%v\nevents: %v", err, got.Events)
-	}
-	return got.Message
-}
-
-// blocks writes a message's blocks in a line, a signature behind its text.
-func blocks(m sdktest.Message) string {
-	var out []string
-	for _, b := range m.Blocks {
-		s := b.Type + " " + b.Text
-		if b.Type == "tool_use" {
-			s = "call " + b.Name + "(" + b.Text + ")"
-		}
-		if b.Signature != "" {
-			s += " signed " + b.Signature
-		}
-		out = append(out, s)
-	}
-	return strings.Join(out, " | ")
-}
-
 // TestStream has, among others, each of the cases that broke others and can come up in this protocol, under its name.
 func TestStream(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -123,14 +97,14 @@ func TestStream(t *testing.T) {
 		"the first item is a call": {sse(created, added(0, fnCall("a", "f", "")), args(0, `{"x":`), args(0, `1}`), argsDone(0, `{"x":1}`), done(0, fnCall("a", "f", `{"x":1}`)), completed),
 			`call f({"x":1})`, abi.FinishToolCalls},
 		"reasoning, then a message: thinking, then text": {sse(created, added(0, reasoned("")), summary(0, 0, "h"), summary(0, 0, "m"), done(0, reasoned("enc", "hm")), added(1, message), text(1, "ok"), done(1, said("ok")), completed),
-			"thinking hm signed oar1:s:4:rs_1enc | text ok", abi.FinishStop},
+			"thinking hm [oar1:s:4:rs_1enc] | text ok", abi.FinishStop},
 		"reasoning_text": {sse(created, added(0, reasoned("")), `reasoning_text.delta "output_index":0,"content_index":0,"delta":"hm"`, done(0, `"id":"rs_1","type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"hm"}]`), completed),
-			"thinking hm signed oar1:c:4:rs_1", abi.FinishStop},
+			"thinking hm [oar1:c:4:rs_1]", abi.FinishStop},
 		"reasoning_text under its older name": {sse(`reasoning.delta "output_index":0,"delta":"hm"`, completed), "thinking hm", abi.FinishStop},
 		"both texts of one reasoning":         {sse(summary(0, 0, "hm"), `reasoning_text.delta "output_index":0,"content_index":0,"delta":"hm, long"`, completed), "thinking hm", abi.FinishStop},
 		"a summary of two parts": {sse(summary(0, 0, "a"), summary(0, 1, "b"), summary(0, 1, "c"), done(0, reasoned("", "a", "bc")), completed),
 			"thinking a\n\nbc", abi.FinishStop},
-		"a summary that only the end of its item has": {sse(added(0, reasoned("")), done(0, reasoned("enc", "a", "b")), completed), "thinking a\n\nb signed oar1:s:4:rs_1enc", abi.FinishStop},
+		"a summary that only the end of its item has": {sse(added(0, reasoned("")), done(0, reasoned("enc", "a", "b")), completed), "thinking a\n\nb [oar1:s:4:rs_1enc]", abi.FinishStop},
 		"reasoning without a text":                    {sse(added(0, reasoned("")), done(0, reasoned("enc")), added(1, message), text(1, "ok"), completed), "redacted_thinking oar1:s:4:rs_1enc | text ok", abi.FinishStop},
 		"reasoning with nothing to it":                {sse(added(0, reasoned("")), done(0, reasoned("")), added(1, message), text(1, "ok"), completed), "text ok", abi.FinishStop},
 		"reasoning that ends behind the message": {sse(added(0, reasoned("")), summary(0, 0, "hm"), added(1, message), text(1, "ok"), done(1, said("ok")), done(0, reasoned("enc", "hm")), completed),
@@ -185,16 +159,7 @@ func TestStream(t *testing.T) {
 			"text a", abi.FinishStop},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, tc.answer)
-			if m.Error != nil {
-				t.Fatalf("error: %+v", m.Error)
-			}
-			if got := blocks(m); got != tc.blocks {
-				t.Errorf("blocks: got %q, want %q", got, tc.blocks)
-			}
-			if m.Stop.Reason != tc.reason {
-				t.Errorf("reason: got %q, want %q", m.Stop.Reason, tc.reason)
-			}
+			tests.Says(t, tc.answer, tc.blocks, tc.reason)
 		})
 	}
 }
@@ -208,12 +173,12 @@ func TestWholeIsAsStreamed(t *testing.T) {
 	for i, it := range items {
 		events = append(events, added(i, it), done(i, it))
 	}
-	streamed := play(t, sse(append(events, `completed "response":{`+end+`,"output":[]}`)...))
-	whole := play(t, sdktest.Document(200, `{`+end+`,"object":"response","output":[{`+strings.Join(items, "},{")+`}]}`))
+	streamed := tests.Play(t, sse(append(events, `completed "response":{`+end+`,"output":[]}`)...))
+	whole := tests.Play(t, sdktest.Document(200, `{`+end+`,"object":"response","output":[{`+strings.Join(items, "},{")+`}]}`))
 	if !reflect.DeepEqual(streamed, whole) {
 		t.Errorf("streamed %+v\nwhole    %+v", streamed, whole)
 	}
-	if got, want := blocks(whole), "thinking a\n\nb signed oar1:s:4:rs_1enc | text Hello | call f({\"x\":1}) | call g() | text c | text no"; got != want {
+	if got, want := whole.Summary(), "thinking a\n\nb [oar1:s:4:rs_1enc] | text Hello | call f({\"x\":1}) | call g() | text c | text no"; got != want {
 		t.Errorf("blocks: got %q, want %q", got, want)
 	}
 	if whole.ID != "r1" || whole.Model != "m1" || whole.Blocks[3].ID != "x-functions-2eg-3a0" || whole.Skipped != 2 || whole.Stop.Reason != abi.FinishContentFilter {
@@ -232,7 +197,7 @@ func TestManyParts(t *testing.T) {
 		parts = append(parts, fmt.Sprint(i))
 		texts = append(texts, fmt.Sprintf(`{"type":"output_text","text":"%d "}`, i))
 	}
-	m := play(t, sse(done(0, reasoned("", parts...)), done(1, `"type":"message","content":[`+strings.Join(texts, ",")+`]`), completed))
+	m := tests.Play(t, sse(done(0, reasoned("", parts...)), done(1, `"type":"message","content":[`+strings.Join(texts, ",")+`]`), completed))
 	if got, want := m.Text("thinking"), strings.Join(parts, "\n\n"); got != want {
 		t.Errorf("thinking: got %q, want %q", got, want)
 	}
@@ -275,14 +240,14 @@ func TestUsage(t *testing.T) {
 		"too much cached":  {`{"input_tokens":10,"output_tokens":5,"input_tokens_details":{"cached_tokens":12}}`, [5]int64{0, 5, 12, 0, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, sse(text(0, "a"), `completed "response":{"status":"completed","usage":`+tc.usage+`}`))
+			m := tests.Play(t, sse(text(0, "a"), `completed "response":{"status":"completed","usage":`+tc.usage+`}`))
 			if got := [5]int64{m.Usage["input"], m.Usage["output"], m.Usage["cache_read"], m.Usage["cache_write"], m.Usage["reasoning"]}; got != tc.want {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})
 	}
 	for name, usage := range map[string]string{"none": `null`, "zeros": `{"input_tokens":0,"output_tokens":0,"total_tokens":0}`} {
-		if m := play(t, sse(text(0, "a"), `completed "response":{"status":"completed","usage":`+usage+`}`)); m.Usage != nil {
+		if m := tests.Play(t, sse(text(0, "a"), `completed "response":{"status":"completed","usage":`+usage+`}`)); m.Usage != nil {
 			t.Errorf("%s: got %v, want none, so that it is estimated", name, m.Usage)
 		}
 	}
@@ -336,13 +301,7 @@ func TestErrors(t *testing.T) {
 		"a document where a stream ends": {sse(`{"object":"response","status":"failed","error":{"message":"m"},"output":[]}`), abi.ErrAPI, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, tc.answer)
-			if m.Error == nil {
-				t.Fatalf("no error; %+v", m)
-			}
-			if m.Error.Kind != tc.kind || m.Error.RetryAfterMS != tc.wait || m.Error.Message == "" {
-				t.Errorf("got %+v, want %s after %d", m.Error, tc.kind, tc.wait)
-			}
+			m := tests.Fails(t, tc.answer, tc.kind, tc.wait)
 			if started := m.Model != "" || len(m.Blocks) > 0; started != tc.started {
 				t.Errorf("the message had started: got %v, want %v", started, tc.started)
 			}
@@ -352,7 +311,7 @@ func TestErrors(t *testing.T) {
 
 // TestFailedIsCounted: what a vendor says that a failed answer has used is passed on.
 func TestFailedIsCounted(t *testing.T) {
-	m := play(t, sse(created, text(0, "a"), `failed "response":{"status":"failed","error":{"message":"m"},"usage":{"input_tokens":9,"output_tokens":1}}`))
+	m := tests.Play(t, sse(created, text(0, "a"), `failed "response":{"status":"failed","error":{"message":"m"},"usage":{"input_tokens":9,"output_tokens":1}}`))
 	if m.Error == nil || m.Usage["input"] != 9 || m.Usage["output"] != 1 {
 		t.Errorf("got %+v, usage %v", m.Error, m.Usage)
 	}
@@ -362,12 +321,12 @@ func TestFailedIsCounted(t *testing.T) {
 func TestBrokenOff(t *testing.T) {
 	a := sse(created, text(0, "a"))
 	a.End = abi.EndBroken
-	if m := play(t, a); m.Stop != nil || m.Error != nil {
+	if m := tests.Play(t, a); m.Stop != nil || m.Error != nil {
 		t.Errorf("got %+v %+v, want neither", m.Stop, m.Error)
 	}
 	a = sse(created, text(0, "a"), completed)
 	a.End = abi.EndBroken
-	if m := play(t, a); m.Stop == nil {
+	if m := tests.Play(t, a); m.Stop == nil {
 		t.Error("finished, then heartbeats only: no stop")
 	}
 }
@@ -375,12 +334,12 @@ func TestBrokenOff(t *testing.T) {
 // TestSkipped counts what is not recognised: once an item of another type, whatever events it has, and once each event of
 // no type that is known.
 func TestSkipped(t *testing.T) {
-	m := play(t, sse(created, added(0, `"type":"web_search_call","id":"ws"`), `web_search_call.searching "output_index":0,"item_id":"ws"`, `web_search_call.completed "output_index":0,"item_id":"ws"`,
+	m := tests.Play(t, sse(created, added(0, `"type":"web_search_call","id":"ws"`), `web_search_call.searching "output_index":0,"item_id":"ws"`, `web_search_call.completed "output_index":0,"item_id":"ws"`,
 		done(0, `"type":"web_search_call","id":"ws"`), added(1, message), text(1, "a"), `moon_phase "phase":"full"`, `{"type":"keepalive"}`, `{"id":"r1"`, `{"n":1}`,
 		`output_text.annotation.added "output_index":1,"annotation":{"type":"url_citation","url":"https://x"}`,
 		done(1, `"type":"message","content":[{"type":"output_text","text":"a","annotations":[{"type":"url_citation","url":"https://x"}]}]`), completed))
-	if m.Skipped != 5 || blocks(m) != "text a" {
-		t.Errorf("got %d skipped, %s; want an item, an annotation, an event, what is no JSON and what is nothing", m.Skipped, blocks(m))
+	if m.Skipped != 5 || m.Summary() != "text a" {
+		t.Errorf("got %d skipped, %s; want an item, an annotation, an event, what is no JSON and what is nothing", m.Skipped, m.Summary())
 	}
 }
 

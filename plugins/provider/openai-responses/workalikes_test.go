@@ -39,10 +39,10 @@ func TestWorkAlikes(t *testing.T) {
 			`output_text.done ` + at("a", 0, 4) + `,"text":"Hello!"`, done(0, message("a", "Hello!")), completed}, "text Hello!"},
 		"an index for each delta of a thought": {[]string{added(0, `"id":"a","type":"reasoning","summary":[]`), `content_part.added ` + at("a", 0, 0) + `,"part":{"type":"output_text","text":""}`,
 			delta("reasoning_text", at("a", 0, 1), "h"), delta("reasoning_text", at("a", 0, 2), "m"), done(0, `"id":"a","type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"hm"}]`), completed},
-			"thinking hm signed oar1:c:1:a"},
+			"thinking hm [oar1:c:1:a]"},
 		"an index for each delta of a thought, announced as such": {[]string{added(0, `"id":"a","type":"reasoning","summary":[]`), `reasoning_part.added ` + at("a", 0, 0) + `,"part":{"type":"reasoning_text","text":""}`,
 			delta("reasoning_text", at("a", 0, 1), "h"), delta("reasoning_text", at("a", 0, 2), "m"), done(0, `"id":"a","type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"hm"}]`), completed},
-			"thinking hm signed oar1:c:1:a"},
+			"thinking hm [oar1:c:1:a]"},
 		"parts that were not announced where others were": {[]string{added(0, `"id":"a","type":"message","content":[]`), `content_part.added ` + at("b", 1, 0) + `,"part":{"type":"output_text","text":""}`,
 			delta("output_text", at("b", 1, 1), "a"), delta("output_text", at("b", 1, 2), "b"), done(1, message("b", "ab")), completed}, "text ab"},
 		"an index that is one too high":   {[]string{added(0, message("a", "")), delta("output_text", at("a", 0, 1), "a"), done(0, message("a", "a")), completed}, "text a"},
@@ -55,7 +55,7 @@ func TestWorkAlikes(t *testing.T) {
 		// vLLM's end of an item counts as the next one does.
 		"the end of a message one further": {[]string{added(0, message("a", "")), delta("output_text", at("a", 0, 0), "hi"), done(1, message("a", "hi")), completed}, "text hi"},
 		"the end of a thought one further": {[]string{added(0, `"id":"rs_1","type":"reasoning","summary":[]`), delta("reasoning_text", at("rs_1", 0, 0), "hm"), done(1, hmItem), added(1, message("a", "")), delta("output_text", at("a", 1, 0), "hi"), done(2, message("a", "hi")), completed},
-			"thinking hm signed oar1:c:4:rs_1 | text hi"},
+			"thinking hm [oar1:c:4:rs_1] | text hi"},
 		"the end of a call one further, under another id": {[]string{added(0, fnCall("a", "f", "")), args(0, `{"x":1}`), `function_call_arguments.done "item_id":"fc_a","output_index":1,"arguments":"{\"x\":1}"`,
 			done(1, `"type":"function_call","call_id":"b","name":"f","arguments":"{\"x\":1}"`), completed}, `call f({"x":1})`},
 
@@ -93,11 +93,11 @@ func TestWorkAlikes(t *testing.T) {
 		"the status is behind its own event": {[]string{delta("output_text", at("a", 0, 0), "hi"), `completed "response":{"id":"r","status":"in_progress","output":[]}`}, "text hi"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, sse(tc.answer...))
+			m := tests.Play(t, sse(tc.answer...))
 			if m.Error != nil {
 				t.Fatalf("error: %+v", m.Error)
 			}
-			if got := blocks(m); got != tc.blocks {
+			if got := m.Summary(); got != tc.blocks {
 				t.Errorf("blocks: got %q, want %q", got, tc.blocks)
 			}
 			if m.Stop.Reason != abi.FinishStop && m.Stop.Reason != abi.FinishToolCalls {

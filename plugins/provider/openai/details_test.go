@@ -52,7 +52,7 @@ func TestDetails(t *testing.T) {
 			`"reasoning_details":[{"type":"reasoning.encrypted","data":"A"}],"tool_calls":`},
 		"signed": {sse(`"reasoning":"h \"","reasoning_details":[{"type":"reasoning.text","text":"h \""}]`, `"reasoning":"m","reasoning_details":[{"type":"reasoning.text","text":"m"}]`,
 			`"reasoning_details":[{"type":"reasoning.text","text":"","signature":"S","format":"x","index":0}]`, tool("0", `"i"`, `"f"`, `"{}"`), finished("tool_calls")),
-			`thinking h "m | call f()`,
+			`thinking h "m [reasoning_details:{"type":"reasoning.text","signature":"S","format":"x","index":0}] | call f()`,
 			`"reasoning_details":[{"type":"reasoning.text","signature":"S","format":"x","index":0,"text":"h \"m"}],"tool_calls":`},
 		"neither": {sse(`"reasoning":"hm","reasoning_details":[{"type":"reasoning.text","text":"hm"}]`, tool("0", `"i"`, `"f"`, `"{}"`), finished("tool_calls")),
 			`thinking hm | call f()`, `{"role":"assistant","content":null,"tool_calls":`},
@@ -63,10 +63,10 @@ func TestDetails(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s := summary(got.Message); s != tc.blocks {
+			if s := got.Message.Summary(); s != tc.blocks {
 				t.Errorf("blocks: got %q, want %q", s, tc.blocks)
 			}
-			if sent := messagesOf(t, build(t, callWith(detailed), turnOf(t, got.Message))); !strings.Contains(sent, tc.want) {
+			if sent := messagesOf(t, tests.Build(t, callWith(detailed), turnOf(t, got.Message))); !strings.Contains(sent, tc.want) {
 				t.Errorf("got %s, want %s in it", sent, tc.want)
 			}
 		})
@@ -75,7 +75,7 @@ func TestDetails(t *testing.T) {
 
 // TestForeignDetails: what another vendor signed, or nobody did, doesn't go to this one, and the caller is told.
 func TestForeignDetails(t *testing.T) {
-	got := build(t, callWith(detailed), conversation(`{"role":"assistant","content":[{"type":"thinking","thinking":"a","signature":"EqQ"},
+	got := tests.Build(t, callWith(detailed), conversation(`{"role":"assistant","content":[{"type":"thinking","thinking":"a","signature":"EqQ"},
 		{"type":"thinking","thinking":"b","signature":"reasoning_details:{"},{"type":"redacted_thinking","data":"reasoning_details:7"},{"type":"text","text":"x"}]}`))
 	if m := messagesOf(t, got); m != `{"role":"assistant","content":"x"}` {
 		t.Errorf("got %s", m)
@@ -83,7 +83,7 @@ func TestForeignDetails(t *testing.T) {
 	if d := strings.Join(got.Dropped, " "); d != "messages.content.thinking messages.content.redacted_thinking" {
 		t.Errorf("dropped %q", d)
 	}
-	if m := play(t, sse(`"content":"a","reasoning_details":[{"type":"reasoning.encrypted","data":"A"}]`, finished("stop"))); summary(m) != "text a" {
-		t.Errorf("not asked for: got %s", summary(m))
+	if m := tests.Play(t, sse(`"content":"a","reasoning_details":[{"type":"reasoning.encrypted","data":"A"}]`, finished("stop"))); m.Summary() != "text a" {
+		t.Errorf("not asked for: got %s", m.Summary())
 	}
 }

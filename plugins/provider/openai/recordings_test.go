@@ -4,121 +4,47 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"sort"
-	"strings"
 	"testing"
 
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/sdktest"
+	"github.com/ainfera-ai/router/sdk/sdktest/suite"
 )
 
 // newGuest is the adapter as Go. The module it compiles to runs the same recordings in the host's tests.
 func newGuest() sdktest.Guest { return sdk.NewAdapterGuest(manifest, &openai{}) }
+
+var tests = suite.Suite{New: newGuest, Call: plainCall, Body: plainBody}
 
 const plainCall = `{"op":"chat","stream":true,"model":"m","max_tokens":100}`
 const plainBody = `{"model":"m","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}`
 
 // TestRecordings plays every recording of a Chat Completions vendor and compares with what encoding/json reads in it.
 func TestRecordings(t *testing.T) {
-	recs, err := sdktest.Recordings("openai.chat", "mistral.chat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if recs == nil {
-		t.Skip(sdktest.ConformanceEnv + " names no directory with recordings")
-	}
-	table := map[string]int{}
-	for _, rec := range recs {
-		outcome := "failed"
-		t.Run(rec.Path, func(t *testing.T) {
-			defer func() { table[rec.Vendor+" "+outcome]++ }()
-			x := sdktest.Exchange{Call: plainCall, Body: plainBody, Answer: rec.Answer()}
-			got, err := x.Run(newGuest())
-			if err != nil {
-				t.Fatal(err)
-			}
-			x.Together = true
-			together, err := x.Run(newGuest())
-			if err != nil || !reflect.DeepEqual(got, together) {
-				t.Errorf("in one batch (%v) it reads differently", err)
-			}
-			if what := compare(t, rec, got); !t.Failed() {
-				outcome = what
-			}
-		})
-	}
-	rows := make([]string, 0, len(table))
-	for k, n := range table {
-		rows = append(rows, fmt.Sprintf("%-40s %d", k, n))
-	}
-	sort.Strings(rows)
-	t.Logf("%d recordings:\n%s", len(recs), strings.Join(rows, "\n"))
+	tests.Recordings(t, []string{"openai.chat", "mistral.chat"}, compare)
 }
 
-// compare holds a result against an independent reading of the recording and says what kind of recording it was.
-func compare(t *testing.T, rec sdktest.Recording, got *sdktest.Result) string {
+// compare holds a message against an independent reading of the recording.
+func compare(t *testing.T, rec sdktest.Recording, m sdktest.Message) string {
 	want := readRecording(t, rec)
-	m := got.Message
-	if want.err != "" {
-		if m.Error == nil {
-			t.Fatalf("no error, want %q", want.err)
-		}
-		if !strings.Contains(m.Error.Message, want.err) {
-			t.Errorf("error: got %+v, want %q", m.Error, want.err)
-		}
-		return "error"
+	what := want.Compare(t, &m)
+	if what == suite.Failed {
+		return what
 	}
-	if m.Error != nil {
-		t.Fatalf("error: %+v", m.Error)
-	}
-	if got := m.Text("text"); got != want.text {
-		t.Errorf("text: got %q, want %q", got, want.text)
-	}
-	if got := m.Text("thinking"); got != want.thinking {
-		t.Errorf("thinking: got %q, want %q", got, want.thinking)
-	}
-	if m.ID != want.id {
-		t.Errorf("id: got %q, want %q", m.ID, want.id)
-	}
-	compareCalls(t, m, want)
-	if want.usage != nil && !reflect.DeepEqual(m.Usage, want.usage) {
-		t.Errorf("usage: got %v, want %v", m.Usage, want.usage)
-	}
-	if m.Stop.Native != want.finish {
-		t.Errorf("finish: got %q, want %q", m.Stop.Native, want.finish)
-	}
-	if len(want.calls) > 0 && (want.finish == "stop" || want.finish == "tool_calls") && m.Stop.Reason != abi.FinishToolCalls {
-		t.Errorf("reason: got %q with tool calls", m.Stop.Reason)
-	}
-	if want.usage == nil {
-		return "passed, no usage in it"
-	}
-	return "passed"
-}
-
-func compareCalls(t *testing.T, m sdktest.Message, want reading) {
-	t.Helper()
-	n := 0
-	for _, b := range m.Blocks {
-		if b.Type != "tool_use" {
-			continue
-		}
-		if n >= len(want.calls) {
-			t.Fatalf("a call too many: %+v", b)
-		}
+	suite.Calls(t, &m, len(want.calls), func(n int, b sdktest.Block) {
 		w := want.calls[n]
-		n++
 		if b.Name != w.name || w.id != "" && sdk.VendorToolID(b.ID) != w.id {
 			t.Errorf("call: got %s %s, want %s %s", b.ID, b.Name, w.id, w.name)
 		}
 		if !sameJSON(b.Text, w.args) {
 			t.Errorf("arguments of %s: got %q, want %q", b.Name, b.Text, w.args)
 		}
+	})
+	if len(want.calls) > 0 && (want.Native == "stop" || want.Native == "tool_calls") && m.Stop.Reason != abi.FinishToolCalls {
+		t.Errorf("reason: got %q with tool calls", m.Stop.Reason)
 	}
-	if n != len(want.calls) {
-		t.Errorf("got %d calls, want %d", n, len(want.calls))
-	}
+	return what
 }
 
 // sameJSON compares arguments; none are an empty object. Text that is cut off is compared as text.
@@ -138,9 +64,8 @@ func sameJSON(a, b string) bool {
 
 // A reading is what encoding/json finds in a recording.
 type reading struct {
-	id, text, thinking, finish, err string
-	calls                           []readCall
-	usage                           map[string]int64
+	suite.Reading
+	calls []readCall
 }
 
 type readCall struct {
@@ -160,7 +85,7 @@ func readRecording(t *testing.T, rec sdktest.Recording) (r reading) {
 			t.Fatalf("%q: %v", f.Data, err)
 		}
 		if rec.Status >= 400 || doc["error"] != nil {
-			r.err = errorText(doc)
+			r.Err = errorText(doc)
 			return r
 		}
 		r.chunk(doc)
@@ -185,8 +110,8 @@ func errorText(doc dict) string {
 }
 
 func (r *reading) chunk(doc dict) {
-	if id, _ := doc["id"].(string); r.id == "" {
-		r.id = id
+	if id, _ := doc["id"].(string); r.ID == "" {
+		r.ID = id
 	}
 	r.count(doc)
 	choices, _ := doc["choices"].([]any)
@@ -198,10 +123,10 @@ func (r *reading) chunk(doc dict) {
 		return // another answer
 	}
 	if f, _ := choice["finish_reason"].(string); f != "" {
-		r.finish = f
+		r.Native = f
 	}
 	delta, _ := choice["delta"].(dict)
-	if delta == nil && r.text == "" { // behind the deltas it is the whole again
+	if delta == nil && r.Text == "" { // behind the deltas it is the whole again
 		delta, _ = choice["message"].(dict)
 	}
 	r.delta(delta)
@@ -211,21 +136,21 @@ func (r *reading) delta(delta dict) {
 	r.reason(delta)
 	switch content := delta["content"].(type) {
 	case string:
-		r.text += content
+		r.Text += content
 	case []any:
 		for _, p := range content {
 			part := p.(dict)
 			if s, _ := part["text"].(string); s != "" {
-				r.text += s
+				r.Text += s
 			}
 			inner, _ := part["thinking"].([]any)
 			for _, i := range inner {
-				r.thinking += i.(dict)["text"].(string)
+				r.Thinking += i.(dict)["text"].(string)
 			}
 		}
 	}
 	if s, _ := delta["refusal"].(string); s != "" {
-		r.text += s
+		r.Text += s
 	}
 	if f, ok := delta["function_call"].(dict); ok {
 		r.call(-1, "", f)
@@ -247,7 +172,7 @@ func (r *reading) delta(delta dict) {
 func (r *reading) reason(delta dict) {
 	for _, key := range []string{"reasoning_content", "reasoning", "reasoning_text"} {
 		if s, _ := delta[key].(string); s != "" {
-			r.thinking += s
+			r.Thinking += s
 			return
 		}
 	}
@@ -255,7 +180,7 @@ func (r *reading) reason(delta dict) {
 	for _, d := range details {
 		for _, key := range []string{"text", "summary"} {
 			s, _ := d.(dict)[key].(string)
-			r.thinking += s
+			r.Thinking += s
 		}
 	}
 }
@@ -310,7 +235,7 @@ func (r *reading) count(doc dict) {
 	} else if thought > output {
 		output += thought
 	}
-	r.usage = map[string]int64{
+	r.Usage = map[string]int64{
 		"input": num("prompt_tokens") - read - written, "output": output, "cache_read": read, "cache_write": written,
 		"cache_write_1h": 0, "reasoning": thought,
 	}

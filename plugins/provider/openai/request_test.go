@@ -11,18 +11,8 @@ import (
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/names"
 	"github.com/ainfera-ai/router/sdk/sdktest"
+	"github.com/ainfera-ai/router/sdk/sdktest/suite"
 )
-
-// build runs the request side alone.
-func build(t *testing.T, call, body string) *sdktest.Result {
-	t.Helper()
-	x := sdktest.Exchange{Call: call, Body: body}
-	got, err := x.Run(newGuest())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got
-}
 
 // callWith is an Open record with these settings.
 func callWith(settings string) string {
@@ -49,7 +39,7 @@ func messagesOf(t *testing.T, r *sdktest.Result) string {
 }
 
 func TestRequestWhole(t *testing.T) {
-	got := build(t, `{"op":"chat","stream":true,"model":"gpt-4o","max_tokens":1024,"thinking":false}`, `{
+	got := tests.Build(t, `{"op":"chat","stream":true,"model":"gpt-4o","max_tokens":1024,"thinking":false}`, `{
 		"messages":[{"role":"user","content":"Hi \u00e9"}],
 		"model":"ainfera-inference","stream":true,"max_tokens":4096,
 		"tool_choice":{"type":"any","disable_parallel_tool_use":true},
@@ -116,7 +106,7 @@ func TestMessages(t *testing.T) {
 			`{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}},{"type":"text","text":"<system-reminder>\nb\n</system-reminder>"}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := messagesOf(t, build(t, callWith(""), conversation(tc.in))); got != tc.want {
+			if got := messagesOf(t, tests.Build(t, callWith(""), conversation(tc.in))); got != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})
@@ -136,12 +126,12 @@ func TestStrictOrder(t *testing.T) {
 			sent + `,{"role":"assistant","content":"Done."},{"role":"user","content":"b"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := messagesOf(t, build(t, callWith(`"strict_order":true`), conversation(tc.in))); got != tc.want {
+			if got := messagesOf(t, tests.Build(t, callWith(`"strict_order":true`), conversation(tc.in))); got != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})
 	}
-	got := build(t, callWith(`"strict_order":true`), conversation(`{"role":"user","content":"a"},{"role":"assistant","content":"b"}`))
+	got := tests.Build(t, callWith(`"strict_order":true`), conversation(`{"role":"user","content":"a"},{"role":"assistant","content":"b"}`))
 	if got.Refusal == nil || got.Refusal.Kind != abi.ErrFeatureUnsupported {
 		t.Errorf("the assistant last: got %+v", got.Refusal)
 	}
@@ -165,7 +155,7 @@ func TestSystem(t *testing.T) {
 			if want != "" {
 				want += ","
 			}
-			if got := messagesOf(t, build(t, callWith(tc.settings), body)); got != want+`{"role":"user","content":"u"}` {
+			if got := messagesOf(t, tests.Build(t, callWith(tc.settings), body)); got != want+`{"role":"user","content":"u"}` {
 				t.Errorf("got %s, want %s first", got, tc.want)
 			}
 		})
@@ -189,13 +179,13 @@ func TestRefusals(t *testing.T) {
 		"no JSON":                   {`{"messages":`, abi.ErrInvalidRequest, "JSON"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := build(t, callWith(""), tc.body)
+			got := tests.Build(t, callWith(""), tc.body)
 			if got.Refusal == nil || got.Refusal.Kind != tc.kind || !strings.Contains(got.Refusal.Message, tc.says) {
 				t.Errorf("got %+v, want %s that says %q", got.Refusal, tc.kind, tc.says)
 			}
 		})
 	}
-	if got := build(t, `{"op":"count"}`, plainBody); got.Refusal == nil || got.Refusal.Kind != abi.ErrFeatureUnsupported {
+	if got := tests.Build(t, `{"op":"count"}`, plainBody); got.Refusal == nil || got.Refusal.Kind != abi.ErrFeatureUnsupported {
 		t.Errorf("count: got %+v", got.Refusal)
 	}
 }
@@ -216,7 +206,7 @@ func TestDropped(t *testing.T) {
 		"ours":             {`{"messages":[],"routing_hint":{},"task_type":"code","agent_id":"a","stream":false,"model":"x"}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := build(t, callWith(""), tc.body)
+			got := tests.Build(t, callWith(""), tc.body)
 			if got.Refusal != nil {
 				t.Fatalf("refused: %+v", got.Refusal)
 			}
@@ -243,7 +233,7 @@ func TestDroppedReasoning(t *testing.T) {
 		"the usual choice among no tools": {``, `{"tool_choice":{"type":"auto"}}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := build(t, callWith(tc.settings), tc.body)
+			got := tests.Build(t, callWith(tc.settings), tc.body)
 			if got.Refusal != nil {
 				t.Fatalf("refused: %+v", got.Refusal)
 			}
@@ -252,19 +242,6 @@ func TestDroppedReasoning(t *testing.T) {
 			}
 		})
 	}
-}
-
-// field is a top-level field of the request, as written, "" when it isn't there.
-func field(t *testing.T, r *sdktest.Result, name string) string {
-	t.Helper()
-	if r.Refusal != nil {
-		t.Fatalf("refused: %+v", r.Refusal)
-	}
-	var doc map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(r.Request.Body), &doc); err != nil {
-		t.Fatalf("%s: %v", r.Request.Body, err)
-	}
-	return string(doc[name])
 }
 
 func TestFields(t *testing.T) {
@@ -303,7 +280,7 @@ func TestFields(t *testing.T) {
 		"left out":                   {`"leave_out":["temperature"]`, `{"temperature":1}`, "temperature", ``},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := field(t, build(t, callWith(tc.settings), tc.body), tc.field); got != tc.want {
+			if got := suite.Field(t, tests.Build(t, callWith(tc.settings), tc.body), tc.field); got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
@@ -311,10 +288,10 @@ func TestFields(t *testing.T) {
 }
 
 func TestStreamOptions(t *testing.T) {
-	if got := field(t, build(t, `{"op":"chat","model":"m"}`, plainBody), "stream_options"); got != "" {
+	if got := suite.Field(t, tests.Build(t, `{"op":"chat","model":"m"}`, plainBody), "stream_options"); got != "" {
 		t.Errorf("not streamed: got %s", got)
 	}
-	if got := field(t, build(t, `{"op":"chat","model":"m","stream":true,"settings":{"stream_options":false}}`, plainBody), "stream_options"); got != "" {
+	if got := suite.Field(t, tests.Build(t, `{"op":"chat","model":"m","stream":true,"settings":{"stream_options":false}}`, plainBody), "stream_options"); got != "" {
 		t.Errorf("turned off: got %s", got)
 	}
 }
@@ -325,8 +302,8 @@ func TestReasoningModels(t *testing.T) {
 		"codex-mini-latest": true, "gpt-6-sol": true, "us.openai.o3": true, "openai.gpt-oss-120b-1:0": false,
 		"gpt-5-chat-latest": false, "gpt-4o": false, "o": false, "omni-1": false, "llama-3.3": false,
 	} {
-		got := build(t, `{"op":"chat","model":"`+model+`"}`, `{"messages":[],"temperature":0.2}`)
-		if left := field(t, got, "temperature") == ""; left != want || (len(got.Dropped) == 1) != want {
+		got := tests.Build(t, `{"op":"chat","model":"`+model+`"}`, `{"messages":[],"temperature":0.2}`)
+		if left := suite.Field(t, got, "temperature") == ""; left != want || (len(got.Dropped) == 1) != want {
 			t.Errorf("%s: left out %v, dropped %v, want %v", model, left, got.Dropped, want)
 		}
 	}
@@ -343,12 +320,12 @@ func TestLooseSchemas(t *testing.T) {
 		all:  {`"strict":true`, `"strict":true`, nil},
 		some: {``, `"strict":false`, []string{"output_config.format.strict", "tools.strict"}},
 	} {
-		got := build(t, callWith(""), `{"messages":[],"tools":[{"name":"f","strict":true,"input_schema":`+schema+`}],"output_config":{"format":{"type":"json_schema","schema":`+schema+`}}}`)
-		tools, form := field(t, got, "tools"), field(t, got, "response_format")
+		got := tests.Build(t, callWith(""), `{"messages":[],"tools":[{"name":"f","strict":true,"input_schema":`+schema+`}],"output_config":{"format":{"type":"json_schema","schema":`+schema+`}}}`)
+		tools, form := suite.Field(t, got, "tools"), suite.Field(t, got, "response_format")
 		if !strings.Contains(form, want.format) || strings.Contains(tools, `"strict"`) != (want.tool != "") || !strings.Contains(tools, want.tool) || !reflect.DeepEqual(got.Dropped, want.dropped) {
 			t.Errorf("%s: tools %s, format %s, dropped %v", schema, tools, form, got.Dropped)
 		}
-		got = build(t, callWith(""), `{"messages":[],"tools":[{"name":"f","strict":false,"input_schema":`+schema+`}],"output_config":{"format":{"type":"json_schema","strict":false,"schema":`+schema+`}}}`)
+		got = tests.Build(t, callWith(""), `{"messages":[],"tools":[{"name":"f","strict":false,"input_schema":`+schema+`}],"output_config":{"format":{"type":"json_schema","strict":false,"schema":`+schema+`}}}`)
 		if strings.Count(got.Request.Body, `"strict":false`) != 2 || got.Dropped != nil {
 			t.Errorf("not strict: got %s, dropped %v", got.Request.Body, got.Dropped)
 		}
@@ -363,11 +340,11 @@ func TestFieldsOfModels(t *testing.T) {
 		"grok-4.3": "", "grok-4": "", "grok-3-mini": "", "grok-4.20-multi-agent-0309": "",
 		"grok-4-fast-reasoning": "thinking", "grok-code-fast-1": "thinking", "grok-4.20-0309-reasoning": "thinking", "x-ai/grok-3": "thinking",
 	} {
-		got := build(t, `{"op":"chat","model":"`+model+`","thinking":true}`, body)
+		got := tests.Build(t, `{"op":"chat","model":"`+model+`","thinking":true}`, body)
 		if d := strings.Join(got.Dropped, " "); d != want {
 			t.Errorf("%s: dropped %q, want %q", model, d, want)
 		}
-		parallel, effort := field(t, got, "parallel_tool_calls"), field(t, got, "reasoning_effort")
+		parallel, effort := suite.Field(t, got, "parallel_tool_calls"), suite.Field(t, got, "reasoning_effort")
 		if (parallel == "") != strings.Contains(want, "parallel") || (effort == "") != (want == "thinking") {
 			t.Errorf("%s: parallel_tool_calls %s, reasoning_effort %s", model, parallel, effort)
 		}
@@ -375,14 +352,14 @@ func TestFieldsOfModels(t *testing.T) {
 }
 
 func TestPaths(t *testing.T) {
-	got := build(t, `{"op":"chat","model":"a/b:c","settings":{"path":"/openai/deployments/{model}/chat/completions","query":"api-version=2024-10-21"}}`, plainBody)
+	got := tests.Build(t, `{"op":"chat","model":"a/b:c","settings":{"path":"/openai/deployments/{model}/chat/completions","query":"api-version=2024-10-21"}}`, plainBody)
 	if r := got.Request; r.Path != "/openai/deployments/a%2Fb%3Ac/chat/completions" || r.Query != "api-version=2024-10-21" || r.Framing != abi.FramingJSON {
 		t.Errorf("got %+v", r)
 	}
 }
 
 func TestDocuments(t *testing.T) {
-	got := messagesOf(t, build(t, callWith(`"documents":true`), conversation(`{"role":"user","content":[{"type":"document","title":"a.pdf","source":{"type":"base64","media_type":"application/pdf","data":"ainfera-ref:0"}},{"type":"text","text":"?"}]}`)))
+	got := messagesOf(t, tests.Build(t, callWith(`"documents":true`), conversation(`{"role":"user","content":[{"type":"document","title":"a.pdf","source":{"type":"base64","media_type":"application/pdf","data":"ainfera-ref:0"}},{"type":"text","text":"?"}]}`)))
 	want := `{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,<ref 0>"}},{"type":"text","text":"?"}]}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -392,7 +369,7 @@ func TestDocuments(t *testing.T) {
 // TestDocumentNames: OpenAI goes by a file's name to see what it is, which a title need not be.
 func TestDocumentNames(t *testing.T) {
 	for title, want := range map[string]string{`The \"year\"`: `The \"year\".pdf`, "a.PDF": "a.PDF"} {
-		got := messagesOf(t, build(t, callWith(`"documents":true`), conversation(`{"role":"user","content":[{"type":"document","title":"`+title+`","source":{"type":"base64","media_type":"application/pdf","data":"AA"}}]}`)))
+		got := messagesOf(t, tests.Build(t, callWith(`"documents":true`), conversation(`{"role":"user","content":[{"type":"document","title":"`+title+`","source":{"type":"base64","media_type":"application/pdf","data":"AA"}}]}`)))
 		if !strings.Contains(got, `"filename":"`+want+`"`) {
 			t.Errorf("%s: got %s", title, got)
 		}
@@ -405,7 +382,7 @@ func TestCitations(t *testing.T) {
 	for _, enabled := range []bool{true, false} {
 		block := fmt.Sprintf(document, enabled)
 		for _, in := range []string{block, `{"type":"tool_result","tool_use_id":"a","content":[` + block + `]}`} {
-			got := build(t, callWith(""), conversation(`{"role":"user","content":[`+in+`]}`))
+			got := tests.Build(t, callWith(""), conversation(`{"role":"user","content":[`+in+`]}`))
 			if told := reflect.DeepEqual(got.Dropped, []string{"messages.content.citations"}); told != enabled || !told && got.Dropped != nil {
 				t.Errorf("%s: dropped %v", in, got.Dropped)
 			}
@@ -422,14 +399,14 @@ func TestDocumentContext(t *testing.T) {
 		`{"type":"tool_result","tool_use_id":"a","content":[` + file + `]}`: `{"role":"tool","tool_call_id":"a","content":"The result is in the next message."},` +
 			`{"role":"user","content":[{"type":"text","text":"From the result of tool call a:\nof \"May\""},` + sent,
 	} {
-		if got := messagesOf(t, build(t, callWith(`"documents":true`), conversation(`{"role":"user","content":[`+in+`]}`))); got != want {
+		if got := messagesOf(t, tests.Build(t, callWith(`"documents":true`), conversation(`{"role":"user","content":[`+in+`]}`))); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
 }
 
 func TestThinkingHistory(t *testing.T) {
-	got := build(t, callWith(`"thinking_history":"reasoning_content"`), conversation(`{"role":"assistant","content":[{"type":"thinking","thinking":"a \"","signature":"s"},{"type":"thinking","thinking":"b","signature":"s"},{"type":"tool_use","id":"i","name":"f","input":{}}]}`))
+	got := tests.Build(t, callWith(`"thinking_history":"reasoning_content"`), conversation(`{"role":"assistant","content":[{"type":"thinking","thinking":"a \"","signature":"s"},{"type":"thinking","thinking":"b","signature":"s"},{"type":"tool_use","id":"i","name":"f","input":{}}]}`))
 	want := `{"role":"assistant","content":null,"reasoning_content":"a \"b","tool_calls":[{"id":"i","type":"function","function":{"name":"f","arguments":"{}"}}]}`
 	if m := messagesOf(t, got); m != want || len(got.Dropped) != 0 {
 		t.Errorf("got  %s, dropped %v\nwant %s", m, got.Dropped, want)
@@ -464,13 +441,13 @@ func TestLongNames(t *testing.T) {
 // result.
 func TestNineIDs(t *testing.T) {
 	body := conversation(`{"role":"assistant","content":[{"type":"tool_use","id":"toolu_01ABC","name":"f","input":{}},{"type":"tool_use","id":"aB3456789","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_01ABC","content":"1"},{"type":"tool_result","tool_use_id":"aB3456789","content":"1"}]}`)
-	got := messagesOf(t, build(t, callWith(`"tool_ids":"nine"`), body))
+	got := messagesOf(t, tests.Build(t, callWith(`"tool_ids":"nine"`), body))
 	mapped := names.Of("toolu_01ABC").String()[:9]
 	if strings.Count(got, `"`+mapped+`"`) != 2 || strings.Count(got, `"aB3456789"`) != 2 {
 		t.Errorf("got %s, want %s twice", got, mapped)
 	}
 	long := strings.Repeat("x", 41)
-	got = messagesOf(t, build(t, callWith(""), strings.ReplaceAll(body, "toolu_01ABC", long)))
+	got = messagesOf(t, tests.Build(t, callWith(""), strings.ReplaceAll(body, "toolu_01ABC", long)))
 	if strings.Contains(got, long) || strings.Count(got, `"call_`+names.Of(long).String()) != 2 {
 		t.Errorf("too long an id: got %s", got)
 	}
@@ -483,20 +460,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add(`{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"a\"","signature":"reasoning_details:{\"type\":\"reasoning.text\",\"text\":7}"},{"type":"redacted_thinking","data":"reasoning_details:{}"},{"type":"text","text":"b"}]}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		for _, history := range []string{"reasoning", "reasoning_details"} {
-			x := sdktest.Exchange{Call: callWith(`"documents":true,"thinking_history":"` + history + `"`), Body: body}
-			got, err := x.Run(newGuest())
-			if body == "" {
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got.Refusal == nil && !json.Valid([]byte(got.Request.Body)) {
-				t.Fatalf("%s\nbecame %s", body, got.Request.Body)
-			}
-			if again, _ := x.Run(newGuest()); !reflect.DeepEqual(got, again) {
-				t.Fatal("not the same twice")
-			}
+			tests.Valid(t, callWith(`"documents":true,"thinking_history":"`+history+`"`), body)
 		}
 	})
 }

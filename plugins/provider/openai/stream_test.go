@@ -35,29 +35,6 @@ func tool(index, id, name, args string) string {
 	return s + `,"function":{"name":` + name + `,"arguments":` + args + `}}]`
 }
 
-func play(t *testing.T, a sdktest.Answer) sdktest.Message {
-	t.Helper()
-	x := sdktest.Exchange{Call: plainCall, Body: plainBody, Answer: a}
-	got, err := x.Run(newGuest())
-	if err != nil {
-		t.Fatalf("%v\nevents: %v", err, got.Events)
-	}
-	return got.Message
-}
-
-// summary writes blocks as "type:text", tool calls as "tool_use name(args)".
-func summary(m sdktest.Message) string {
-	var out []string
-	for _, b := range m.Blocks {
-		if b.Type == "tool_use" {
-			out = append(out, "call "+b.Name+"("+b.Text+")")
-			continue
-		}
-		out = append(out, b.Type+" "+b.Text)
-	}
-	return strings.Join(out, " | ")
-}
-
 func TestStream(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer sdktest.Answer
@@ -158,27 +135,18 @@ func TestStream(t *testing.T) {
 		"a second choice is not read": {sse(`{"id":"c","choices":[{"index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"b"}}]}`, finished("stop")), "text a", abi.FinishStop},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, tc.answer)
-			if m.Error != nil {
-				t.Fatalf("error: %+v", m.Error)
-			}
-			if got := summary(m); got != tc.blocks {
-				t.Errorf("blocks: got %q, want %q", got, tc.blocks)
-			}
-			if m.Stop.Reason != tc.reason {
-				t.Errorf("reason: got %q, want %q", m.Stop.Reason, tc.reason)
-			}
+			tests.Says(t, tc.answer, tc.blocks, tc.reason)
 		})
 	}
 }
 
 func TestDocument(t *testing.T) {
-	m := play(t, sdktest.Document(200, `{"id":"c9","model":"m9","choices":[{"index":0,"finish_reason":"tool_calls","message":{
+	m := tests.Play(t, sdktest.Document(200, `{"id":"c9","model":"m9","choices":[{"index":0,"finish_reason":"tool_calls","message":{
 		"role":"assistant","content":"Let me see.","reasoning_content":"hm","tool_calls":[
 		{"id":"functions.f:0","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}},
 		{"id":"b","type":"function","function":{"name":"g","arguments":"{}"}}]}}],
 		"usage":{"prompt_tokens":100,"completion_tokens":20,"total_tokens":120,"prompt_tokens_details":{"cached_tokens":64},"completion_tokens_details":{"reasoning_tokens":7}}}`))
-	if got, want := summary(m), `thinking hm | text Let me see. | call f({"x":1}) | call g()`; got != want {
+	if got, want := m.Summary(), `thinking hm | text Let me see. | call f({"x":1}) | call g()`; got != want {
 		t.Errorf("blocks: got %q, want %q", got, want)
 	}
 	if m.ID != "c9" || m.Model != "m9" || m.Blocks[2].ID != "x-functions-2ef-3a0" || m.Blocks[3].ID != "b" {
@@ -229,7 +197,7 @@ func TestUsage(t *testing.T) {
 		"more cached than there":  {`{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":12}}`, [4]int64{0, 5, 12, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, sse(`"content":"a"`, finished("stop"), `{"choices":[],"usage":`+tc.usage+`}`))
+			m := tests.Play(t, sse(`"content":"a"`, finished("stop"), `{"choices":[],"usage":`+tc.usage+`}`))
 			if got := [4]int64{m.Usage["input"], m.Usage["output"], m.Usage["cache_read"], m.Usage["reasoning"]}; got != tc.want {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
@@ -253,7 +221,7 @@ func TestUsageAnywhere(t *testing.T) {
 		"x_groq":        sse(`"content":"a"`, `{"choices":[{"delta":{},"finish_reason":"stop"}],"x_groq":{`+last+`}}`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, a)
+			m := tests.Play(t, a)
 			if m.Usage["input"] != 10 || m.Usage["output"] != 5 {
 				t.Errorf("got %v", m.Usage)
 			}
@@ -264,21 +232,21 @@ func TestUsageAnywhere(t *testing.T) {
 // TestFinishWithUsage: where only the last chunk has a count, nothing is waited for behind it.
 func TestFinishWithUsage(t *testing.T) {
 	a := sse(`"content":"a"`, `{"id":"c","choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`, `"content":"b"`)
-	if m := play(t, a); summary(m) != "text a" || m.Stop == nil {
-		t.Errorf("got %s, %+v", summary(m), m.Stop)
+	if m := tests.Play(t, a); m.Summary() != "text a" || m.Stop == nil {
+		t.Errorf("got %s, %+v", m.Summary(), m.Stop)
 	}
 }
 
 func TestStopSequence(t *testing.T) {
-	m := play(t, sse(`"content":"a"`, `{"choices":[{"delta":{},"finish_reason":"stop","stop_reason":"END"}]}`))
+	m := tests.Play(t, sse(`"content":"a"`, `{"choices":[{"delta":{},"finish_reason":"stop","stop_reason":"END"}]}`))
 	if m.Stop.Sequence != "END" {
 		t.Errorf("got %+v", m.Stop)
 	}
-	m = play(t, sse(`"content":"a"`, `{"choices":[{"delta":{},"finish_reason":"stop","stop_reason":128009,"matched_stop":2}]}`))
+	m = tests.Play(t, sse(`"content":"a"`, `{"choices":[{"delta":{},"finish_reason":"stop","stop_reason":128009,"matched_stop":2}]}`))
 	if m.Stop.Sequence != "" {
 		t.Errorf("a token's number: got %+v", m.Stop)
 	}
-	m = play(t, sse(`"content":"a"`, `{"choices":[{"delta":{},"finish_reason":"stop","stop_reason":"end_turn"}]}`))
+	m = tests.Play(t, sse(`"content":"a"`, `{"choices":[{"delta":{},"finish_reason":"stop","stop_reason":"end_turn"}]}`))
 	if m.Stop.Sequence != "" {
 		t.Errorf("a reason: got %+v", m.Stop)
 	}
@@ -320,13 +288,7 @@ func TestErrors(t *testing.T) {
 		"choices of nothing":               {sdktest.Document(200, `{"id":"x","choices":[]}`), abi.ErrAPI, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := play(t, tc.answer)
-			if m.Error == nil {
-				t.Fatalf("no error; %+v", m)
-			}
-			if m.Error.Kind != tc.kind || m.Error.RetryAfterMS != tc.wait || m.Error.Message == "" {
-				t.Errorf("got %+v, want %s after %d", m.Error, tc.kind, tc.wait)
-			}
+			tests.Fails(t, tc.answer, tc.kind, tc.wait)
 		})
 	}
 }
@@ -335,39 +297,39 @@ func TestErrors(t *testing.T) {
 func TestBrokenOff(t *testing.T) {
 	a := sse(`"content":"a"`)
 	a.End = abi.EndBroken
-	if m := play(t, a); m.Stop != nil || m.Error != nil {
+	if m := tests.Play(t, a); m.Stop != nil || m.Error != nil {
 		t.Errorf("got %+v %+v, want neither", m.Stop, m.Error)
 	}
 	a = sse(`"content":"a"`, finished("stop"))
 	a.End = abi.EndBroken
-	if m := play(t, a); m.Stop == nil {
+	if m := tests.Play(t, a); m.Stop == nil {
 		t.Error("finished, then heartbeats only: no stop")
 	}
 }
 
 func TestSkipped(t *testing.T) {
-	m := play(t, sse(`{"id":"c"`, `{"type":"ping"}`, `"content":"a"`, finished("stop")))
-	if m.Skipped != 2 || summary(m) != "text a" {
-		t.Errorf("got %d skipped, %s", m.Skipped, summary(m))
+	m := tests.Play(t, sse(`{"id":"c"`, `{"type":"ping"}`, `"content":"a"`, finished("stop")))
+	if m.Skipped != 2 || m.Summary() != "text a" {
+		t.Errorf("got %d skipped, %s", m.Skipped, m.Summary())
 	}
 }
 
 // TestSkippedFields: what has no place in the answer is counted, and empty ones are not.
 func TestSkippedFields(t *testing.T) {
-	m := play(t, sse(`"content":"a","annotations":[{"type":"url_citation"}],"images":[],"audio":null`, `"images":[{"type":"image_url"}],"annotations":[]`, finished("stop")))
-	if m.Skipped != 2 || summary(m) != "text a" {
-		t.Errorf("got %d skipped, %s", m.Skipped, summary(m))
+	m := tests.Play(t, sse(`"content":"a","annotations":[{"type":"url_citation"}],"images":[],"audio":null`, `"images":[{"type":"image_url"}],"annotations":[]`, finished("stop")))
+	if m.Skipped != 2 || m.Summary() != "text a" {
+		t.Errorf("got %d skipped, %s", m.Skipped, m.Summary())
 	}
 }
 
 // TestLateID: a first chunk without an id and without a word is not the start.
 func TestLateID(t *testing.T) {
 	const empty = `{"id":"","model":"","choices":[{"index":0,"delta":{"role":"assistant","content":"","tool_calls":[]},"finish_reason":null}]}`
-	if m := play(t, sse(empty, `"content":"a"`, finished("stop"))); m.ID != "c1" || m.Model != "m1" || summary(m) != "text a" {
-		t.Errorf("got %q %q %s", m.ID, m.Model, summary(m))
+	if m := tests.Play(t, sse(empty, `"content":"a"`, finished("stop"))); m.ID != "c1" || m.Model != "m1" || m.Summary() != "text a" {
+		t.Errorf("got %q %q %s", m.ID, m.Model, m.Summary())
 	}
-	if m := play(t, sse(empty, `{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}`)); m.ID != "" || summary(m) != "text a" {
-		t.Errorf("no id at all: got %q %s", m.ID, summary(m))
+	if m := tests.Play(t, sse(empty, `{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}`)); m.ID != "" || m.Summary() != "text a" {
+		t.Errorf("no id at all: got %q %s", m.ID, m.Summary())
 	}
 }
 
