@@ -118,7 +118,7 @@ func TestPluginRun(t *testing.T) {
 	}
 
 	save("func main() {}", "func main() { nothing() }")
-	until("the compiler's word", func() bool { return strings.Contains(r.logs.String(), "./main.go:29:15: undefined: nothing") })
+	until("the compiler's word", func() bool { return strings.Contains(r.logs.String(), "./main.go:30:15: undefined: nothing") })
 	if got := call(64); got != 200 {
 		t.Errorf("status %d after a save that doesn't compile", got)
 	}
@@ -139,7 +139,7 @@ func TestPluginRun(t *testing.T) {
 	if err != nil || len(kept) != 1 {
 		t.Fatalf("kept %v, %v\n%s", kept, err, r.logs)
 	}
-	if text := r.logs.String(); !strings.Contains(text, "panic: not today at example.com/acme/main.go:39") || !strings.Contains(text, kept[0]) {
+	if text := r.logs.String(); !strings.Contains(text, "panic: not today at example.com/acme/main.go:40") || !strings.Contains(text, kept[0]) {
 		t.Errorf("the log names neither place nor case:\n%s", text)
 	}
 	if status = r.stop(); status != exitOK {

@@ -191,10 +191,10 @@ func TestWatch(t *testing.T) {
 		batch := abi.AppendRecord(abi.AppendBatch(nil, 1), abi.KindHead, 0, 0, []byte(status))
 		g.Push(1, batch)
 		clear(batch) // the head must have been kept
-		if w.Failed() != (want != "") {
-			t.Errorf("%s: failed %v", status, w.Failed())
+		if w.Refused() != (want != "") {
+			t.Errorf("%s: failed %v", status, w.Refused())
 		}
-		if !w.Failed() {
+		if !w.Refused() {
 			continue
 		}
 		if f := w.Failure([]byte(`{"error":{"message":"slow down"}}`)); f.Kind != want || f.Message != "slow down" {

@@ -6,7 +6,7 @@ import "github.com/ainfera-ai/router/sdk"
 // then has its Head from it:
 //
 //	func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
-//		if s.Failed() {
+//		if s.Refused() {
 //			s.Failure(f.Data).Emit(out)
 //			…
 //
@@ -21,8 +21,8 @@ func (w *Watch) Head(h *sdk.Head, _ *sdk.Events) {
 	}
 }
 
-// Failed says that the answer is an error.
-func (w *Watch) Failed() bool { return w.head != nil }
+// Refused says that the answer is an error.
+func (w *Watch) Refused() bool { return w.head != nil }
 
-// Failure judges the error by its body, as Answer does. Only for an answer that has failed.
+// Failure judges the error by its body, as Answer does. Only for an answer that is one.
 func (w *Watch) Failure(body []byte) Failure { return Answer(w.head, body) }

@@ -9,7 +9,8 @@ import (
 
 // An answer is read piece by piece: the host calls Head, then Frame for every event, then End.
 type answer struct {
-	refused *sdk.Head // of an answer with an error status
+	failure.Watch // has Head, which comes first: an error status is followed by one document, which says more
+
 	started bool
 	failed  bool
 	stopped bool
@@ -33,19 +34,11 @@ var reasons = map[string]string{
 	"stop": abi.FinishStop, "length": abi.FinishLength, "tool_calls": abi.FinishToolCalls, "content_filter": abi.FinishContentFilter,
 }
 
-// Head comes first. An error status is followed by one document, which says more.
-func (a *answer) Head(h *sdk.Head, _ *sdk.Events) {
-	if h.Failed() {
-		kept := h.Clone()
-		a.refused = &kept
-	}
-}
-
 // Frame is one event of the stream, or the whole document where none was asked for.
 func (a *answer) Frame(f sdk.Frame, out *sdk.Events) {
 	switch {
-	case a.refused != nil:
-		a.fail(failure.Answer(a.refused, f.Data), out)
+	case a.Refused():
+		a.fail(a.Failure(f.Data), out)
 		return
 	case a.failed, string(f.Data) == "[DONE]":
 		return
@@ -106,8 +99,8 @@ func (a *answer) read(piece jscan.Value, out *sdk.Events) {
 func (a *answer) End(why abi.EndReason, out *sdk.Events) {
 	switch {
 	case why != abi.EndOfBody, a.stopped, a.failed:
-	case a.refused != nil:
-		a.fail(failure.Answer(a.refused, nil), out)
+	case a.Refused():
+		a.fail(a.Failure(nil), out)
 	default:
 		a.fail(failure.Failure{Kind: abi.ErrAPI, Message: "the vendor's answer ended in its middle"}, out)
 	}

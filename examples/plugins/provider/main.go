@@ -11,6 +11,7 @@ import (
 	"github.com/ainfera-ai/router/sdk/adapter"
 	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/ainfera-ai/router/sdk/jwrite"
+	"github.com/ainfera-ai/router/sdk/messages"
 )
 
 // manifest is what the host reads before any call. A feature that is missing costs traffic, a wrong one a failed call.
@@ -48,12 +49,12 @@ func (vendor) Open(c *sdk.Call, out *sdk.Request) (sdk.Stream, error) {
 	if c.MaxTokens > 0 {
 		b = jwrite.AppendInt(jwrite.AppendKey(b, "max_tokens"), c.MaxTokens)
 	}
-	var messages jscan.Value
+	var turns jscan.Value
 	for key, v := range doc.Fields() {
 		switch string(key) {
 		case "model", "stream", "max_tokens", "system": // the call says them, or they are written with the messages
 		case "messages":
-			messages = v
+			turns = v
 		case "temperature", "top_p":
 			b = jwrite.AppendRaw(jwrite.AppendKey(b, string(key)), v)
 		case "stop_sequences":
@@ -70,7 +71,7 @@ func (vendor) Open(c *sdk.Call, out *sdk.Request) (sdk.Stream, error) {
 	if system := textOf(doc.Get("system")); len(system) > 0 {
 		b = appendMessage(b, "system", system)
 	}
-	for m := range messages.Items() {
+	for m := range turns.Items() {
 		if b, err = appendTurn(b, m, out); err != nil {
 			return nil, err
 		}
@@ -86,7 +87,7 @@ func appendTurn(b []byte, m jscan.Value, out *sdk.Request) ([]byte, error) {
 	content := m.Get("content")
 	var text, calls []byte
 	for block := range content.Items() {
-		switch block.Get("type").String() {
+		switch kind := block.Get("type").String(); kind {
 		case "text":
 			text = block.Get("text").AppendString(text)
 		case "tool_use":
@@ -101,8 +102,10 @@ func appendTurn(b []byte, m jscan.Value, out *sdk.Request) ([]byte, error) {
 			b = append(b, '}')
 		case "thinking", "redacted_thinking":
 			out.Dropped("messages.thinking")
-		default:
-			return b, sdk.Unsupported("messages: a block of type " + block.Get("type").String() + " can't be sent to this vendor")
+		default: // what Anthropic's own tools left can go; an image can't, and another model may take it
+			if err := messages.LeaveOut(kind, out); err != nil {
+				return b, err
+			}
 		}
 	}
 	if content.Kind() == jscan.String {

@@ -214,7 +214,7 @@ func TestBuildNamesTheCulprit(t *testing.T) {
 	rewrite(t, main, "func main() {}", "func main() { undefined() }")
 	_, err := p.Build(t.Context(), "")
 	var compile *CompileError
-	if !errors.As(err, &compile) || !strings.Contains(err.Error(), "./main.go:29:15: undefined: undefined") {
+	if !errors.As(err, &compile) || !strings.Contains(err.Error(), "./main.go:30:15: undefined: undefined") {
 		t.Errorf("got %v", err)
 	}
 	rewrite(t, main, "func main() { undefined() }", "func main() {}")

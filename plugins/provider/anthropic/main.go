@@ -72,7 +72,7 @@ func (j *judge) Frame(f sdk.Frame, out *sdk.Events) { j.emit(f.Data, out) }
 func (j *judge) End(_ abi.EndReason, out *sdk.Events) { j.emit(nil, out) }
 
 func (j *judge) emit(body []byte, out *sdk.Events) {
-	if !j.Failed() || j.done {
+	if !j.Refused() || j.done {
 		return
 	}
 	j.done = true

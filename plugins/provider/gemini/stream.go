@@ -49,7 +49,7 @@ const (
 func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
 	switch {
 	case s.done:
-	case s.Failed():
+	case s.Refused():
 		s.fail(s.Failure(f.Data), out)
 	case f.Document && beginsArray(f.Data):
 		s.array(f.Data, out)
@@ -65,7 +65,7 @@ func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
 func (s *stream) End(why abi.EndReason, out *sdk.Events) {
 	switch {
 	case s.done:
-	case s.Failed():
+	case s.Refused():
 		s.fail(s.Failure(nil), out)
 	case s.finish.seen && !s.underWay || why == abi.EndOfBody:
 		s.stop(out)

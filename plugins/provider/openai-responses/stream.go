@@ -31,7 +31,7 @@ type stream struct {
 func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
 	switch {
 	case s.done:
-	case s.Failed():
+	case s.Refused():
 		s.fail(s.Failure(f.Data), out)
 	case s.failing != nil:
 		s.explained(f.Data, out)
@@ -48,7 +48,7 @@ func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
 func (s *stream) End(why abi.EndReason, out *sdk.Events) {
 	switch {
 	case s.done:
-	case s.Failed():
+	case s.Refused():
 		s.fail(s.Failure(nil), out)
 	case s.failing != nil:
 		s.fail(*s.failing, out)

@@ -54,7 +54,7 @@ func (c *counter) Frame(f sdk.Frame, out *sdk.Events) {
 		return
 	}
 	c.done = true
-	if c.Failed() {
+	if c.Refused() {
 		c.Failure(f.Data).Emit(out)
 		return
 	}
@@ -79,7 +79,7 @@ func (c *counter) Frame(f sdk.Frame, out *sdk.Events) {
 func (c *counter) End(why abi.EndReason, out *sdk.Events) {
 	switch {
 	case c.done:
-	case c.Failed():
+	case c.Refused():
 		c.Failure(nil).Emit(out)
 	case why == abi.EndOfBody:
 		out.Error(abi.ErrAPI, "the vendor's answer holds no count of tokens", 0)

@@ -45,7 +45,7 @@ const (
 func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
 	switch {
 	case s.done:
-	case s.Failed():
+	case s.Refused():
 		s.fail(s.Failure(f.Data), out)
 	case string(f.Data) == "[DONE]":
 		s.stop(out)
@@ -58,7 +58,7 @@ func (s *stream) Frame(f sdk.Frame, out *sdk.Events) {
 func (s *stream) End(why abi.EndReason, out *sdk.Events) {
 	switch {
 	case s.done:
-	case s.Failed():
+	case s.Refused():
 		s.fail(s.Failure(nil), out)
 	case s.finish.seen || why == abi.EndOfBody:
 		s.stop(out)
