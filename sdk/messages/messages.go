@@ -58,7 +58,8 @@ func DropMarks(cacheControl, citations jscan.Value, out *sdk.Request) {
 	if !cacheControl.IsNull() {
 		out.Dropped("cache_control")
 	}
-	if citations.Kind() == jscan.Array && citations.Len() > 0 || citations.Kind() == jscan.Object && citations.Get("enabled").Bool() {
+	cites := citations.Kind() == jscan.Array && citations.Len() > 0
+	if cites || citations.Kind() == jscan.Object && citations.Get("enabled").Bool() {
 		out.Dropped("messages.content.citations")
 	}
 }

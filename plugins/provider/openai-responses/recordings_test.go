@@ -111,7 +111,6 @@ type reading struct {
 	calls     []outputItem
 	encrypted []string // id and encrypted content of the reasoning items
 	skipped   int      // items of other types, and annotations
-	usage     map[string]int64
 }
 
 func (r *reading) reason() string {
