@@ -46,13 +46,14 @@ func (r *running) save(name string, data []byte) string {
 	return path
 }
 
-// rootAfter waits for a root behind seq and returns it with the published document of its list.
+// rootAfter waits for a root behind seq that has two chains, the operators' and the agent's, and returns it with the published
+// document of its list. A host may make one before it makes its agents.
 func (r *running) rootAfter(seq int64) (proof.Root, []byte) {
 	r.t.Helper()
 	for {
 		var list proof.RootList
 		document := r.get("/.well-known/ainfera-audit-roots.json?limit=1", &list)
-		if n := len(list.Roots); n == 1 && list.Roots[0].RootSeq > seq {
+		if n := len(list.Roots); n == 1 && list.Roots[0].RootSeq > seq && list.Roots[0].TreeSize >= 2 {
 			return list.Roots[0], document
 		}
 		if r.t.Context().Err() != nil {
