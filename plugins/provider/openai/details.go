@@ -27,7 +27,7 @@ func (s *stream) keepDetails(details jscan.Value, out *sdk.Events) {
 		case d.Get("type").Equal("reasoning.encrypted"):
 			s.leave(out)
 			out.RedactedThinking(s.take(), appendDetail(append(s.scratch[:0], detailMark...), d, nil))
-		case len(d.Get("signature")) > 2:
+		case len(d.Get("signature").Escaped()) > 0: // most are null
 			s.enter(runThinking, out)
 			out.Signature(s.block, appendDetail(append(s.scratch[:0], detailMark...), d, nil))
 			s.leave(out)

@@ -54,6 +54,10 @@ func TestDetails(t *testing.T) {
 			`"reasoning_details":[{"type":"reasoning.text","text":"","signature":"S","format":"x","index":0}]`, tool("0", `"i"`, `"f"`, `"{}"`), finished("tool_calls")),
 			`thinking h "m [reasoning_details:{"type":"reasoning.text","signature":"S","format":"x","index":0}] | call f()`,
 			`"reasoning_details":[{"type":"reasoning.text","signature":"S","format":"x","index":0,"text":"h \"m"}],"tool_calls":`},
+		"signed at last": {sse(`"reasoning":"h","reasoning_details":[{"type":"reasoning.text","text":"h","signature":null}]`, `"reasoning":"m","reasoning_details":[{"type":"reasoning.text","text":"m","signature":""}]`,
+			`"reasoning_details":[{"type":"reasoning.text","signature":"S"}]`, `"content":"a"`, finished("stop")),
+			`thinking hm [reasoning_details:{"type":"reasoning.text","signature":"S"}] | text a`,
+			`"reasoning_details":[{"type":"reasoning.text","signature":"S","text":"hm"}]`},
 		"neither": {sse(`"reasoning":"hm","reasoning_details":[{"type":"reasoning.text","text":"hm"}]`, tool("0", `"i"`, `"f"`, `"{}"`), finished("tool_calls")),
 			`thinking hm | call f()`, `{"role":"assistant","content":null,"tool_calls":`},
 	} {
