@@ -23,28 +23,28 @@ const (
 	functionIndex = -2 // the one call of the protocol's first version
 )
 
-// toolCall reads an element of tool_calls.
-func (s *stream) toolCall(v jscan.Value, out *sdk.Events) {
+// toolCall reads an element of tool_calls. One of a whole message that has a name is a whole call, whatever else it has.
+func (s *stream) toolCall(v jscan.Value, whole bool, out *sdk.Events) {
 	index := v.Get("index").IntOr(noIndex)
 	fn := v.Get("function")
-	id, name := v.Get("id").String(), fn.Get("name").String()
-	c := s.find(index, id, name)
-	if c == nil {
-		if id == "" && name == "" && fn.Get("arguments").IsNull() {
+	id, name, args := v.Get("id").String(), fn.Get("name").String(), fn.Get("arguments")
+	c := s.find(index, id, name, args)
+	if c == nil || whole && name != "" {
+		if id == "" && name == "" && args.IsNull() {
 			return
 		}
 		c = s.add(index, out)
 	}
-	s.extend(c, id, name, fn.Get("arguments"), out)
+	s.extend(c, id, name, args, out)
 }
 
 // functionCall reads the form that came before tool_calls: one call, with no id.
 func (s *stream) functionCall(v jscan.Value, out *sdk.Events) {
 	name, args := v.Get("name").String(), v.Get("arguments")
-	if name == "" && len(args) <= 2 {
+	if name == "" && (args.IsNull() || len(args) <= 2) {
 		return // Snowflake fills in every field there is
 	}
-	c := s.find(functionIndex, "", name)
+	c := s.find(functionIndex, "", name, args)
 	if c == nil {
 		c = s.add(functionIndex, out)
 	}
@@ -54,9 +54,9 @@ func (s *stream) functionCall(v jscan.Value, out *sdk.Events) {
 // find is the call that an element goes on with, nil for one that begins. The index decides, and the id among calls to
 // which a vendor gives one index, or none. An element that fits neither goes on with the last call, unless it looks like
 // the start of another.
-func (s *stream) find(index int64, id, name string) *call {
+func (s *stream) find(index int64, id, name string, args jscan.Value) *call {
 	var last *call
-	for i := len(s.calls) - 1; i >= 0; i-- {
+	for i := len(s.calls) - 1; i >= 0 && (last == nil || id != ""); i-- {
 		c := s.calls[i]
 		switch {
 		case index != noIndex && c.index != index:
@@ -66,22 +66,23 @@ func (s *stream) find(index int64, id, name string) *call {
 			last = c
 		}
 	}
-	if last != nil && last.isOver(index, id, name) {
+	if last != nil && last.isOver(index, id, name, args) {
 		return nil
 	}
 	return last
 }
 
 // isOver reports whether an element, whose id is no call's, begins another call instead of going on with c. One with a
-// name does when c has an id or a name other than its own, or is complete.
-func (c *call) isOver(index int64, id, name string) bool {
+// name does when c has an id or a name other than its own, or is complete and it has arguments: some repeat the name with
+// every delta, also with the last, which has none.
+func (c *call) isOver(index int64, id, name string, args jscan.Value) bool {
 	switch {
 	case name == "" || index == functionIndex:
 		return false
 	case id != "" && c.id != "" && !c.made:
 		return true
 	}
-	return c.args.state == complete || c.name != "" && c.name != name
+	return c.args.state == complete && !isBlank(args) || c.name != "" && c.name != name
 }
 
 func (s *stream) add(index int64, out *sdk.Events) *call {
@@ -100,7 +101,7 @@ func (s *stream) extend(c *call, id, name string, args jscan.Value, out *sdk.Eve
 		c.name = name
 		s.begin(c, out)
 	}
-	if args.IsNull() || args.Kind() == jscan.String && len(args) == 2 {
+	if isBlank(args) {
 		return
 	}
 	p := []byte(args) // Ollama and others: the object itself
@@ -112,6 +113,11 @@ func (s *stream) extend(c *call, id, name string, args jscan.Value, out *sdk.Eve
 		return
 	}
 	s.arguments(c, p, out)
+}
+
+// isBlank reports whether an element has no arguments.
+func isBlank(args jscan.Value) bool {
+	return args.IsNull() || args.Kind() == jscan.String && len(args) == 2
 }
 
 func (s *stream) begin(c *call, out *sdk.Events) {
