@@ -29,13 +29,14 @@ type saying struct {
 //	{"base_resp":{"status_code","status_msg"}}                                MiniMax, where 0 is no error
 //	[{…}]                                                                     Google, outside of streams
 //
-// ok is false for a document that is none of these, such as an ordinary chunk.
+// ok is false for a document that is none of these, such as an ordinary chunk, also one that has the field error with
+// nothing in it.
 func said(doc jscan.Value) (s saying, ok bool) {
 	if doc.Kind() == jscan.Array {
 		doc = doc.At(0)
 	}
 	switch e := doc.Get("error"); {
-	case e.Kind() == jscan.Object:
+	case says(e):
 		s.take(e)
 		s.take(e.Get("metadata").Get("error"))
 		s.upstream(e.Get("metadata"))
@@ -68,6 +69,16 @@ func said(doc jscan.Value) (s saying, ok bool) {
 		return s, true
 	}
 	return s, false
+}
+
+// says reports whether any field of an error object holds something.
+func says(e jscan.Value) bool {
+	for _, v := range e.Fields() {
+		if !v.IsNull() && len(v) > 2 {
+			return true
+		}
+	}
+	return false
 }
 
 // take reads an error object.

@@ -77,14 +77,10 @@ func (s *stream) output(list jscan.Value, out *sdk.Events) {
 	}
 }
 
-// failed reports whether a response is no answer, and why. One that is complete has no error, though some write the field
-// as an object in which nothing is said.
+// failed reports whether a response is no answer, and why.
 func failed(v jscan.Value, status string) (failure.Failure, bool) {
 	if f, ok := failure.Find(v); ok {
-		e := v.Get("error")
-		if status != "completed" || e.Kind() != jscan.Object || !e.Get("message").IsNull() || !e.Get("code").IsNull() {
-			return f, true
-		}
+		return f, true
 	}
 	f := failure.Failure{Kind: abi.ErrAPI}
 	switch status {

@@ -49,10 +49,10 @@ func reasonOf(native string) string {
 
 // finishing notes the finish reason of a choice, when it has one.
 func (s *stream) finishing(c *choice, out *sdk.Events) {
-	why, bad := c.outer[choiceFinish], c.outer[choiceError]
-	if bad.Kind() == jscan.Object {
+	why := c.outer[choiceFinish]
+	if bad, ok := errorIn(c.outer[choiceError]); ok {
 		s.flush(out)
-		s.fail(failureOf(bad, why.String()), out)
+		s.fail(bad, out)
 		return
 	}
 	if why.Kind() != jscan.String || len(why) == 2 || why.Equal("null") {
@@ -69,18 +69,20 @@ func (s *stream) finishing(c *choice, out *sdk.Events) {
 	r := reasonOf(s.finish.native)
 	if r == errorFinish || r == failedFinish && !s.said[runText] && len(s.calls) == 0 {
 		s.flush(out)
-		s.fail(failureOf(nil, s.finish.native), out)
+		s.fail(failureOf(s.finish.native), out)
 	}
 }
 
-// failureOf is the error of a finish that is one. OpenRouter puts an error object beside it.
-func failureOf(v jscan.Value, native string) failure.Failure {
-	if v.Kind() == jscan.Object {
-		wrapped := append(append([]byte(`{"error":`), v...), '}')
-		if f, ok := failure.Find(jscan.Value(wrapped)); ok {
-			return f
-		}
+// errorIn is the error that OpenRouter puts into a choice.
+func errorIn(v jscan.Value) (failure.Failure, bool) {
+	if v.Kind() != jscan.Object {
+		return failure.Failure{}, false
 	}
+	return failure.Find(append(append([]byte(`{"error":`), v...), '}'))
+}
+
+// failureOf is the error of a finish that is one.
+func failureOf(native string) failure.Failure {
 	kind := abi.ErrAPI
 	if native == "insufficient_system_resource" {
 		kind = abi.ErrOverloaded

@@ -122,6 +122,8 @@ func TestStream(t *testing.T) {
 		"parts":                      {sse(`"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]`, `"content":[{"type":"text","text":"a"},{"type":"reference","reference_ids":[1]},"b"]`, finished("stop")), "thinking hm | text ab", abi.FinishStop},
 		"several elements in one":    {sse(`{"id":"c","choices":[{"delta":{"content":"a"}}]}` + "\n" + `{"id":"c","choices":[{"delta":{"content":"b"},"finish_reason":"length"}]}` + "\r\n\n[DONE]"), "text ab", abi.FinishLength},
 		"a part alone":               {sse(`"content":{"type":"text","text":"a"}`, finished("stop")), "text a", abi.FinishStop},
+		"errors of nothing": {sse(`{"id":"c","choices":[{"delta":{"content":"a"},"error":{"code":null}}],"error":{}}`, `{"id":"c","choices":[{"delta":{"content":"b"},"finish_reason":"stop","error":{}}],"error":{"message":"","code":0}}`),
+			"text ab", abi.FinishStop},
 		"nothing but a finish":       {sse(finished("stop"), "[DONE]"), "", abi.FinishStop},
 		"empty deltas":               {sse(``, `"content":null`, `"content":""`, `"content":"a","tool_calls":null`, ``, finished("stop")), "text a", abi.FinishStop},
 		"azure's first chunk":        {sse(`{"id":"","model":"","choices":[],"prompt_filter_results":[]}`, `"content":"a"`, finished("stop")), "text a", abi.FinishStop},
