@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/ainfera-ai/router/sdk"
 	"github.com/ainfera-ai/router/sdk/abi"
 	"github.com/ainfera-ai/router/sdk/failure"
@@ -156,9 +158,17 @@ func (s *stream) read(data []byte, whole bool, out *sdk.Events) {
 // the vendor's own tools ends in one. before is whether there was a finish before this chunk, and now whether it has one.
 func (s *stream) over(before, now bool) bool {
 	holds := len(s.chunk.parts) > 0
-	s.goesOn = s.goesOn || now && !s.underWay || before && holds
+	first := now && !s.underWay && !(holds && finishesOnce(s.model))
+	s.goesOn = s.goesOn || first || before && holds
 	s.underWay = !now && (holds || s.underWay)
 	return s.finish.seen && !s.goesOn
+}
+
+// finishesOnce knows the models that finish in their last chunk only, which is often their first: gemini-2.5-flash,
+// models/gemini-3-pro-preview. A name that says nothing may be an old one's.
+func finishesOnce(model string) bool {
+	version, ok := strings.CutPrefix(strings.TrimPrefix(model, "models/"), "gemini-")
+	return ok && version != "" && version[0] >= '2' && version[0] <= '9'
 }
 
 // name keeps what the vendor calls the answer and its model.

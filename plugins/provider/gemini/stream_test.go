@@ -283,12 +283,14 @@ func TestFinishAmid(t *testing.T) {
 		answer         sdktest.Answer
 		blocks, reason string
 	}{
-		"one in every chunk":           {sse(counted(text("a"), "STOP"), counted(text("b"), "STOP"), counted(call, "STOP")), `text ab | call f({"x":1})`, abi.FinishToolCalls},
-		"one in every chunk, cut":      {sse(counted(text("a"), "STOP"), counted(text("b"), "MAX_TOKENS")), "text ab", abi.FinishLength},
-		"before anything":              {sse(counted("", "STOP"), counted(text("a"), ""), counted("", "STOP"), counted(text("b"), "")), "text ab", abi.FinishStop},
-		"at the end of a tool's round": {sse(counted(text("a"), ""), counted(code, "STOP"), counted(result, ""), counted(text("b"), ""), counted(text("c"), "STOP")), "text abc", abi.FinishStop},
-		"behind a tool's round":        {sse(counted(text("a"), ""), counted(code, ""), counted("", "STOP"), counted(text("b"), "STOP")), "text ab", abi.FinishStop},
-		"twice":                        {sse(counted(text("a"), ""), finished("STOP"), counted(text("b"), "STOP"), counted(text("c"), "STOP")), "text abc", abi.FinishStop},
+		"one in every chunk":             {sse(counted(text("a"), "STOP"), counted(text("b"), "STOP"), counted(call, "STOP")), `text ab | call f({"x":1})`, abi.FinishToolCalls},
+		"one in every chunk, cut":        {sse(counted(text("a"), "STOP"), counted(text("b"), "MAX_TOKENS")), "text ab", abi.FinishLength},
+		"before anything":                {sse(counted("", "STOP"), counted(text("a"), ""), counted("", "STOP"), counted(text("b"), "")), "text ab", abi.FinishStop},
+		"at the end of a tool's round":   {sse(counted(text("a"), ""), counted(code, "STOP"), counted(result, ""), counted(text("b"), ""), counted(text("c"), "STOP")), "text abc", abi.FinishStop},
+		"before anything, by a new name": {sse(`{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3},"modelVersion":"gemini-3-pro"}`, counted(text("a"), ""), counted("", "STOP")), "text a", abi.FinishStop},
+		"in every chunk, by an old name": {sse(`{"candidates":[{"content":{"parts":[`+text("a")+`]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3},"modelVersion":"gemini-1.5-pro-002"}`, counted(text("b"), "STOP")), "text ab", abi.FinishStop},
+		"behind a tool's round":          {sse(counted(text("a"), ""), counted(code, ""), counted("", "STOP"), counted(text("b"), "STOP")), "text ab", abi.FinishStop},
+		"twice":                          {sse(counted(text("a"), ""), finished("STOP"), counted(text("b"), "STOP"), counted(text("c"), "STOP")), "text abc", abi.FinishStop},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := tests.Play(t, tc.answer)
@@ -299,12 +301,23 @@ func TestFinishAmid(t *testing.T) {
 	}
 }
 
-// TestStopComesWithTheLastChunk: an answer that is finished and counted doesn't wait for the connection's end.
+// TestStopComesWithTheLastChunk: an answer that is finished and counted doesn't wait for the connection's end, also one of a
+// single chunk, as most calls are.
 func TestStopComesWithTheLastChunk(t *testing.T) {
-	a := sse(text("a"), `{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1}}`, text("never read"))
-	a.End = abi.EndBroken
-	if m := tests.Play(t, a); m.Stop == nil || m.Summary() != "text a" {
-		t.Errorf("got %q, stop %v", m.Summary(), m.Stop)
+	for name, tc := range map[string]struct {
+		answer sdktest.Answer
+		blocks string
+	}{
+		"of several": {sse(text("a"), `{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1}}`, text("never read")), "text a"},
+		"of one": {sse(`{"candidates":[{"content":{"parts":[`+call+`]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1},"modelVersion":"models/gemini-2.5-flash"}`,
+			text("never read")), `call f({"x":1})`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.answer.End = abi.EndBroken
+			if m := tests.Play(t, tc.answer); m.Stop == nil || m.Summary() != tc.blocks {
+				t.Errorf("got %q, stop %v", m.Summary(), m.Stop)
+			}
+		})
 	}
 }
 
