@@ -61,8 +61,9 @@ func (s *stream) finishing(c *choice, out *sdk.Events) {
 	s.finish.seen = true
 	s.finish.native = why.String()
 	for _, v := range c.outer[choiceStop : choiceMatched+1] {
-		// Of vLLM and SGLang: a number is a token, a string the sequence. Of others it is one more word for the reason.
-		if v.Kind() == jscan.String && reasonOf(v.String()) == "" {
+		// Of vLLM and SGLang: a number is a token, a string the sequence. Of others it is one more word for the reason, as they
+		// spell those: "STOP" is a sequence that callers like.
+		if v.Kind() == jscan.String && reasons[v.String()] == "" {
 			s.finish.sequence = v.String()
 		}
 	}

@@ -252,6 +252,10 @@ func TestStopSequence(t *testing.T) {
 	if m.Stop.Sequence != "END" {
 		t.Errorf("got %+v", m.Stop)
 	}
+	m = tests.Play(t, sse(`"content":"a"`, `{"choices":[{"delta":{},"finish_reason":"stop","stop_reason":"STOP"}]}`))
+	if m.Stop.Sequence != "STOP" {
+		t.Errorf("a word that is a reason elsewhere: got %+v", m.Stop)
+	}
 	m = tests.Play(t, sse(`"content":"a"`, `{"choices":[{"delta":{},"finish_reason":"stop","stop_reason":128009,"matched_stop":2}]}`))
 	if m.Stop.Sequence != "" {
 		t.Errorf("a token's number: got %+v", m.Stop)
