@@ -77,8 +77,8 @@ func (s *stream) fail(f failure.Failure, out *sdk.Events) {
 func (s *stream) chunk(f sdk.Frame, out *sdk.Events) {
 	var c chunk
 	if err := c.read(f.Data); err != nil {
-		if lines := bytes.Split(f.Data, []byte{'\n'}); !f.Document && len(lines) > 1 {
-			for _, line := range lines {
+		if !f.Document && bytes.IndexByte(f.Data, '\n') >= 0 {
+			for line := range bytes.Lines(f.Data) {
 				if line = bytes.TrimSpace(line); len(line) > 0 {
 					s.Frame(sdk.Frame{Event: f.Event, Data: line}, out)
 				}
