@@ -97,6 +97,22 @@ func TestLargeCallsRewind(t *testing.T) {
 	}
 }
 
+// TestWideSchemas: what a strict tool of very many properties takes grows as its bytes do, which pay for it.
+func TestWideSchemas(t *testing.T) {
+	var properties, required []string
+	for i := range 2000 {
+		properties = append(properties, fmt.Sprintf(`"property_%d":{"type":"string"}`, i))
+		required = append(required, fmt.Sprintf(`"property_%d"`, i))
+	}
+	body := `{"model":"m","max_tokens":64,"messages":[{"role":"user","content":"hi"}],"tools":[{"name":"f","strict":true,"input_schema":` +
+		`{"type":"object","properties":{` + strings.Join(properties, ",") + `},"required":[` + strings.Join(required, ",") + `]}}]}`
+	for _, name := range []string{"openai", "openai-responses"} {
+		t.Run(name, func(t *testing.T) {
+			beginWith(t, shipped(t, name), `{"op":"chat","stream":true,"model":"m","slug":"m","max_tokens":64,"max_output":32000,"settings":{}}`, body).Close()
+		})
+	}
+}
+
 const shippedOpen = `{"op":"chat","stream":%t,"model":"model-1","slug":"model-1","max_tokens":64,"max_output":32000,"anthropic_version":"2023-06-01",` +
 	`"settings":{"documents":false,"leave_out":[],"max_stop":4,"max_tokens_field":"max_completion_tokens","path":"/chat/completions","query":"",` +
 	`"reasoning":"effort","stream_options":true,"system_role":"system","thinking_history":"","tool_ids":"any","user_field":"user"}}`

@@ -44,10 +44,8 @@ func Loose(schema jscan.Value) bool {
 	}
 	var f [len(schemaKeys)]jscan.Value
 	schema.Pick(f[:], schemaKeys[:]...)
-	for name := range f[schemaProperties].Fields() {
-		if !lists(f[schemaRequired], name) {
-			return true
-		}
+	if leavesOut(f[schemaProperties], f[schemaRequired]) {
+		return true
 	}
 	for _, named := range f[schemaProperties:schemaRequired] {
 		for _, s := range named.Fields() {
@@ -72,10 +70,17 @@ const (
 	schemaRequired   = 3
 )
 
-// lists reports whether a name is among those of a list.
-func lists(list jscan.Value, name []byte) bool {
-	for v := range list.Items() {
-		if v.Equal(string(name)) {
+// leavesOut reports whether a property isn't among those that are required.
+func leavesOut(properties, required jscan.Value) bool {
+	if n := properties.Len(); n == 0 || n > required.Len() {
+		return n > 0
+	}
+	listed := make(map[string]bool) // a search for each of thousands would use up a guest's fuel
+	for v := range required.Items() {
+		listed[v.String()] = true
+	}
+	for name := range properties.Fields() {
+		if !listed[string(name)] {
 			return true
 		}
 	}
