@@ -35,7 +35,8 @@ func IsO(model string) bool {
 }
 
 // fixedGroks begin the names of xAI's models that think as much as they do, or not at all, and refuse to be told how much.
-var fixedGroks = []string{"grok-2", "grok-3", "grok-4-", "grok-4.20-0", "grok-code", "grok-build", "grok-composer"}
+var fixedGroks = []string{"grok-2", "grok-3", "grok-4-", "grok-4.20-0", "grok-4.20-reasoning", "grok-4.20-non-reasoning",
+	"grok-code", "grok-build", "grok-composer"}
 
 // IsFixedGrok knows xAI's models that refuse an effort.
 func IsFixedGrok(model string) bool {

@@ -15,6 +15,7 @@ func TestModels(t *testing.T) {
 		"gpt-5": {reasons: true}, "openai.gpt-5.6-luna": {reasons: true}, "gpt-6-sol": {reasons: true}, "codex-mini-latest": {reasons: true},
 		"gpt-5-chat-latest": {}, "gpt-35-turbo": {}, "gpt-": {}, "gpt-4o": {}, "openai.gpt-oss-120b-1:0": {}, "": {},
 		"grok-4-fast": {fixed: true}, "x-ai/grok-3": {fixed: true}, "xai/grok-code-fast-1": {fixed: true}, "grok-4.20-0309-reasoning": {fixed: true},
+		"grok-4.20-reasoning": {fixed: true}, "xai/grok-4.20-non-reasoning": {fixed: true},
 		"grok-4": {}, "grok-4.3": {}, "grok-3-mini": {}, "grok-4.20-multi-agent-0309": {},
 	} {
 		if Reasons(model) != want.reasons || IsO(model) != want.o || IsFixedGrok(model) != want.fixed {
