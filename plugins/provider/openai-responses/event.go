@@ -88,7 +88,7 @@ func (f *itemFields) kind() itemKind {
 
 // name is what events call an item: llama.cpp gives a call no other id than the one its result goes under.
 func (f *itemFields) name() jscan.Value {
-	if len(f[itemID]) > 2 {
+	if len(f[itemID].Escaped()) > 0 {
 		return f[itemID]
 	}
 	return f[itemCallID]

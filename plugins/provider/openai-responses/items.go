@@ -70,7 +70,7 @@ const (
 // enough; LiteLLM gives several items one index and vLLM ends an item under the next one's, so a name counts for more.
 // xAI's messages of one answer all have one name, which is why one that is done is not found by it.
 func (it *item) fits(index int64, name jscan.Value) int {
-	named := len(name) > 2
+	named := len(name.Escaped()) > 0
 	same := named && (name.Equal(it.id) || name.Equal(it.callID))
 	counted := index != noIndex && it.index != noIndex
 	switch {

@@ -148,7 +148,7 @@ func (s *stream) unknown(f sdk.Frame, e *event, out *sdk.Events) {
 	case string(f.Event) == "error":
 		s.broken(f.Data, out)
 		return
-	case len(e[eventType]) > 2 && (e[eventError].IsNull() || len(e[eventItemID]) > 2): // an item's error is not the answer's
+	case len(e[eventType]) > 2 && (e[eventError].IsNull() || len(e[eventItemID].Escaped()) > 0): // an item's error is not the answer's
 	case e[eventObject].Equal("response"):
 		s.end(f.Data, "", out)
 		return

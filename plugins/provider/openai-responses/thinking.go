@@ -6,8 +6,8 @@ import (
 	"github.com/ainfera-ai/router/sdk/messages"
 )
 
-// reasoning asks for as much thinking as the caller did. Where thinking is wanted the reasoning items are asked for in a form that can be sent back, since a
-// vendor that stores nothing can't look them up.
+// reasoning asks for as much thinking as the caller did. Where thinking is wanted the reasoning items are asked for in a form
+// that can be sent back, since a vendor that stores nothing can't look them up.
 func (t *translation) reasoning() {
 	w := messages.ReadThinking(t.in[inThinking], t.in[inOutputConfig], t.out)
 	if !t.call.Thinking || !t.opts.reasoning || t.opts.leavesOut("reasoning", t.call.Model) {

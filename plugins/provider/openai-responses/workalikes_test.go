@@ -33,6 +33,10 @@ func TestWorkAlikes(t *testing.T) {
 		answer []string
 		blocks string
 	}{
+		"ids of null": {[]string{`output_text.delta "item_id":null,"delta":"a"`, `output_text.delta "item_id":null,"delta":"b"`,
+			unplaced("done", `"id":null,"type":"message","content":[{"type":"output_text","text":"ab"}]`),
+			unplaced("done", `"id":null,"type":"function_call","call_id":"fc_1","name":"f","arguments":"{\"x\":1}"`),
+			`function_call_arguments.done "item_id":"fc_1","arguments":"{\"x\":1}"`, completed}, `text ab | call f({"x":1})`},
 		// vLLM counts content_index up with each delta, and has announced but the first.
 		"an index for each delta": {[]string{added(0, `"id":"a","type":"message","content":[]`), `content_part.added ` + at("a", 0, 0) + `,"part":{"type":"output_text","text":""}`,
 			delta("output_text", at("a", 0, 1), "He"), delta("output_text", at("a", 0, 2), "llo"), delta("output_text", at("a", 0, 3), "!"),
