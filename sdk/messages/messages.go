@@ -27,23 +27,23 @@ import (
 // billingHeader begins the system block that Claude Code puts first for Anthropic's eyes alone.
 const billingHeader = "x-anthropic-billing-header"
 
-// System appends to dst the texts of a system prompt, each a JSON string as it stands: the prompt itself or its blocks,
-// without those that are empty and the one that Claude Code writes for Anthropic alone.
-func System(dst []jscan.Value, prompt jscan.Value, out *sdk.Request) ([]jscan.Value, error) {
+// System is the texts of a system prompt, each a JSON string as it stands: the prompt itself or its blocks, without those
+// that are empty and the one that Claude Code writes for Anthropic alone.
+func System(prompt jscan.Value, out *sdk.Request) (texts []jscan.Value, err error) {
 	if prompt.Kind() == jscan.String && len(prompt) > 2 {
-		return append(dst, prompt), nil
+		return []jscan.Value{prompt}, nil
 	}
 	var f [3]jscan.Value
 	for range prompt.PickItems(f[:], "type", "text", "cache_control") {
 		DropMarks(f[2], nil, out)
 		if !f[0].Equal("text") {
-			return dst, sdk.Unsupported("a block of type " + f[0].String() + " in system")
+			return nil, sdk.Unsupported("a block of type " + f[0].String() + " in system")
 		}
 		if text := f[1].Escaped(); len(text) > 0 && !bytes.HasPrefix(text, []byte(billingHeader)) {
-			dst = append(dst, f[1])
+			texts = append(texts, f[1])
 		}
 	}
-	return dst, nil
+	return texts, nil
 }
 
 // AppendReminder appends to an open JSON string the text of a system message amid the conversation, for a vendor that takes

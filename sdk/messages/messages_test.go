@@ -88,7 +88,7 @@ func TestSystem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			wrote, dropped, refused := run(t, tc.in, func(body jscan.Value, out *sdk.Request) error {
-				texts, err := messages.System(nil, body, out)
+				texts, err := messages.System(body, out)
 				for i, text := range texts {
 					if i > 0 {
 						_, _ = out.Write([]byte(" "))

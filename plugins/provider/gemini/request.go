@@ -246,7 +246,7 @@ func (t *translation) safety() {
 
 // system writes the system prompt, a part for each of its blocks.
 func (t *translation) system() {
-	texts, err := messages.System(nil, t.in[inSystem], t.out)
+	texts, err := messages.System(t.in[inSystem], t.out)
 	t.refuse(err)
 	for i, text := range texts {
 		if i == 0 {

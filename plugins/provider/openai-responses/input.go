@@ -9,7 +9,7 @@ import (
 
 // instructions writes the system prompt, whose blocks are one text there.
 func (t *translation) instructions() {
-	texts, err := messages.System(nil, t.in[inSystem], t.out)
+	texts, err := messages.System(t.in[inSystem], t.out)
 	t.refuse(err)
 	for i, text := range texts {
 		if i == 0 {

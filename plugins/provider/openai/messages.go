@@ -12,7 +12,7 @@ import (
 
 // system writes the system prompt as the first message: its blocks are one text, since many vendors take only that.
 func (t *translation) system() {
-	texts, err := messages.System(nil, t.in.system, t.out)
+	texts, err := messages.System(t.in.system, t.out)
 	t.refuse(err)
 	for i, text := range texts {
 		if i == 0 {
