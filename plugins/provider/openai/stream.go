@@ -114,7 +114,9 @@ func (s *stream) chunk(f sdk.Frame, out *sdk.Events) {
 		return
 	}
 	// The count is the last thing that this protocol has before [DONE], which some leave out, except where every chunk has one.
-	if f.Document || s.finish.seen && s.counted && usage != nil && (!c.hasChoice || !running) {
+	// Perplexity's do, and the last has a name of its own.
+	last := !c.hasChoice || !running || c.field[chunkObject].Equal("chat.completion.done")
+	if f.Document || s.finish.seen && s.counted && usage != nil && last {
 		s.stop(out)
 	}
 }

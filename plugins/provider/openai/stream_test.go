@@ -239,11 +239,17 @@ func TestUsageAnywhere(t *testing.T) {
 	}
 }
 
-// TestFinishWithUsage: where only the last chunk has a count, nothing is waited for behind it.
+// TestFinishWithUsage: where only the last chunk has a count, or says that it is the last, nothing is waited for behind it.
 func TestFinishWithUsage(t *testing.T) {
-	a := sse(`"content":"a"`, `{"id":"c","choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`, `"content":"b"`)
-	if m := tests.Play(t, a); m.Summary() != "text a" || m.Stop == nil {
-		t.Errorf("got %s, %+v", m.Summary(), m.Stop)
+	const count = `"usage":{"prompt_tokens":1,"completion_tokens":1}`
+	for name, a := range map[string]sdktest.Answer{
+		"only": sse(`"content":"a"`, `{"id":"c","choices":[{"delta":{},"finish_reason":"stop"}],`+count+`}`, `"content":"b"`),
+		"done": sse(`{"id":"c","object":"chat.completion.chunk","choices":[{"delta":{"content":"a"}}],`+count+`}`,
+			`{"id":"c","object":"chat.completion.done","choices":[{"delta":{},"finish_reason":"stop"}],`+count+`}`, `"content":"b"`),
+	} {
+		if m := tests.Play(t, a); m.Summary() != "text a" || m.Stop == nil {
+			t.Errorf("%s: got %s, %+v", name, m.Summary(), m.Stop)
+		}
 	}
 }
 
