@@ -46,6 +46,7 @@ type outline struct {
 
 	body    segments
 	bytes   int64 // of body
+	most    int64 // that body may have
 	dropped []string
 }
 
@@ -53,17 +54,22 @@ type outline struct {
 // megabytes of an image to whoever sends it.
 const maxOwnBytes = 32 << 20
 
-// put adds to the body.
-func (o *outline) put(ask *Ask, pieces ...[]byte) error {
+// mostFor is the most that a request may have which is made of ask.
+func mostFor(ask *Ask) int64 {
 	brought := int64(len(ask.Body) + len(ask.Whole))
 	for _, ref := range ask.Refs {
 		brought += int64(len(ref))
 	}
+	return 2*brought + maxOwnBytes
+}
+
+// put adds to the body.
+func (o *outline) put(pieces ...[]byte) error {
 	for _, p := range pieces {
 		o.bytes += int64(len(p))
 	}
-	if o.bytes > 2*brought+maxOwnBytes {
-		return fmt.Errorf("%w: a request of more than %d bytes for a call of %d", errContract, 2*brought+maxOwnBytes, brought)
+	if o.bytes > o.most {
+		return fmt.Errorf("%w: a request of more than the %d bytes that it may have", errContract, o.most)
 	}
 	o.body.add(pieces...)
 	return nil
@@ -95,6 +101,7 @@ func readOutline(batch []byte, ask *Ask) (*outline, *Refusal, error) {
 			if out, err = readRequest(rec.Payload); err != nil {
 				return nil, nil, fmt.Errorf("%w: request: %w", errContract, err)
 			}
+			out.most = mostFor(ask)
 		default:
 			if out == nil {
 				return nil, nil, fmt.Errorf("%w: record %#x before the request", errContract, rec.Kind)
@@ -146,13 +153,13 @@ func readRequest(payload []byte) (*outline, error) {
 func (o *outline) add(rec abi.Record, ask *Ask) error {
 	switch rec.Kind {
 	case abi.KindRequestBody:
-		return o.put(ask, append([]byte(nil), rec.Payload...)) // the batch's memory is used again
+		return o.put(append([]byte(nil), rec.Payload...)) // the batch's memory is used again
 	case abi.KindRequestRef:
 		n, ok := readRef(rec.Payload)
 		if !ok || int64(n) >= int64(len(ask.Refs)) {
 			return fmt.Errorf("%w: reference %d of %d", errContract, n, len(ask.Refs))
 		}
-		return o.put(ask, ask.Refs[n])
+		return o.put(ask.Refs[n])
 	case abi.KindRequestWhole:
 		if ask.Whole == nil {
 			return fmt.Errorf("%w: takes the whole body on the translated lane", errContract)
@@ -161,7 +168,7 @@ func (o *outline) add(rec abi.Record, ask *Ask) error {
 		if err != nil {
 			return fmt.Errorf("%w: edits: %w", errContract, err)
 		}
-		return o.put(ask, whole...)
+		return o.put(whole...)
 	case abi.KindDropped:
 		o.dropped = append(o.dropped, string(rec.Payload))
 	default:
