@@ -37,8 +37,11 @@ func (l *lineLimit) take(now time.Time) (ok, first bool) {
 	return l.lines <= maxLogLinesAMinute, l.lines == maxLogLinesAMinute+1
 }
 
-// say logs a line of the guest's.
+// say logs a line of the guest's. One that the operator's level leaves out takes no other's place.
 func (m *Module) say(level hclog.Level, msg, line string) {
+	if level < m.log.GetLevel() {
+		return
+	}
 	ok, first := m.lines.take(time.Now())
 	if ok {
 		m.log.Log(level, msg, "line", line)

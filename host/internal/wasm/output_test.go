@@ -37,7 +37,7 @@ func TestLinesAMinute(t *testing.T) {
 func TestLogFlood(t *testing.T) {
 	var out bytes.Buffer
 	h := open(t, Config{Logger: hclog.New(&hclog.LoggerOptions{Output: &out})})
-	m := load(t, h, Spec{Name: "loud", Bytes: chatty()})
+	m := load(t, h, Spec{Name: "loud", Bytes: chatty(3)})
 	for range maxLogLinesAMinute { // of 32 lines each that a call may have
 		s := stream(t, m)
 		if _, err := s.Open(opening("x")); err == nil {
@@ -53,8 +53,25 @@ func TestLogFlood(t *testing.T) {
 	}
 }
 
-// chatty is an adapter whose open logs a hundred lines and returns nothing.
-func chatty() []byte {
+// TestLinesBelowTheLevel: what a guest says to nobody doesn't keep what it says to the operator out of the log.
+func TestLinesBelowTheLevel(t *testing.T) {
+	var out bytes.Buffer
+	h := open(t, Config{Logger: hclog.New(&hclog.LoggerOptions{Output: &out})})
+	m := load(t, h, Spec{Name: "loud", Bytes: chatty(0)})
+	for range maxLogLinesAMinute / maxLogLines * 2 {
+		s := stream(t, m)
+		if _, err := s.Open(opening("x")); err == nil {
+			t.Fatal("its answer is no batch")
+		}
+		s.Close()
+	}
+	if strings.Contains(out.String(), "guest says") {
+		t.Errorf("logged: %.200s", out.String())
+	}
+}
+
+// chatty is an adapter whose open logs a hundred lines of a level and returns nothing.
+func chatty(level int) []byte {
 	i, I := a.Types(a.I32), a.Types(a.I64)
 	m := a.New()
 	log := m.Import(abi.ImportModule, abi.ImportLog, m.Type(i+i+i, ""))
@@ -67,7 +84,7 @@ func chatty() []byte {
 	m.Export(abi.ExportArena, 0, m.Func(m.Type(i, i), "", a.I32Const(32768)))
 	var lines []byte
 	for range 100 {
-		lines = append(lines, a.Cat(a.I32Const(3), a.I32Const(1024), a.I32Const(8), a.Op(a.Call, log))...)
+		lines = append(lines, a.Cat(a.I32Const(int32(level)), a.I32Const(1024), a.I32Const(8), a.Op(a.Call, log))...)
 	}
 	call := m.Type(i+i, I)
 	m.Export(abi.ExportOpen, 0, m.Func(call, "", lines, a.I64Const(0)))
