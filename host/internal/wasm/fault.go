@@ -112,7 +112,7 @@ func (in *instance) fault(call string, budget int64, err error) *Fault {
 		f.Kind = FaultMemory
 		f.Message = fmt.Sprintf("needs more than the %d bytes of memory that it may have", in.m.meta.MaxMemoryBytes)
 	case text != "":
-		f.Kind, f.Message = FaultPanic, text
+		f.Kind, f.Message = FaultPanic, shown(text, maxMessage/2) // the place is worth more than the end of a long text
 		if place != "" {
 			f.Message += " at " + place
 		}
@@ -124,7 +124,7 @@ func (in *instance) fault(call string, budget int64, err error) *Fault {
 	default:
 		f.Kind, f.Message = FaultTrap, trapMessage(err)
 	}
-	f.Message = shown(f.Message)
+	f.Message = shown(f.Message, maxMessage)
 	in.poison(f)
 	return f
 }
@@ -132,13 +132,13 @@ func (in *instance) fault(call string, budget int64, err error) *Fault {
 // maxMessage is what is kept of a message; the guest may have written most of it.
 const maxMessage = 1 << 10
 
-// shown is a message as a log, a row and a terminal may have it: one line of bounded length.
-func shown(s string) string {
-	s = printable([]byte(s[:min(len(s), 2*maxMessage)]))
-	if len(s) <= maxMessage {
+// shown is a message as a log, a row and a terminal may have it: one line, cut at so many bytes.
+func shown(s string, at int) string {
+	s = printable([]byte(s[:min(len(s), 2*at)]))
+	if len(s) <= at {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
+	return strings.ToValidUTF8(s[:at], "") + "…"
 }
 
 // protocol is the fault of a guest that returned something it may not.

@@ -42,7 +42,7 @@ func TestTrapMessage(t *testing.T) {
 }
 
 func TestMessagesAreOneShortLine(t *testing.T) {
-	got := shown("panic: a\x1b[2J\nlevel=error\tforged" + strings.Repeat("ä", 4000))
+	got := shown("panic: a\x1b[2J\nlevel=error\tforged"+strings.Repeat("ä", 4000), maxMessage)
 	if strings.ContainsAny(got, "\x1b\n") || len(got) > maxMessage+len("…") || !strings.HasPrefix(got, "panic: a\uFFFD[2J\uFFFDlevel=error\tforged") || !utf8.ValidString(got) {
 		t.Errorf("got %d bytes: %q", len(got), got[:60])
 	}

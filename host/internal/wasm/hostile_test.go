@@ -21,6 +21,7 @@ var misdeeds = []struct {
 	{"fill", FaultFuel, "used up its fuel"},
 	{"panic! dance", FaultPanic, "panic: told to dance at "},
 	{"panic! dance", FaultPanic, "main.go:"},
+	{"panic! " + strings.Repeat("dance ", 300), FaultPanic, "… at "},
 	{"error!", FaultPanic, "panic: an error value"},
 	{"nil!", FaultPanic, "nil pointer dereference"},
 	{"bomb", FaultMemory, "needs more than the 33554432 bytes of memory"},
