@@ -1,11 +1,16 @@
 package messages
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/ainfera-ai/router/sdk/abi"
+	"github.com/ainfera-ai/router/sdk/failure"
+	"github.com/ainfera-ai/router/sdk/jscan"
+	"github.com/tidwall/gjson"
 )
 
 // ErrEmpty says that an answer ended before its first event, or without anything in it: it must not pass for a success.
@@ -57,3 +62,31 @@ func (e *VendorError) Type() string {
 	}
 	return "api_error"
 }
+
+// vendorErrorOf reads the dialect's error object, or that of another dialect: the API's kin write what their front knows.
+func vendorErrorOf(data []byte) error {
+	kind, wait := typeKinds[gjson.GetBytes(data, "error.type").Str], time.Duration(0)
+	message := gjson.GetBytes(data, "error.message").Str
+	if doc, err := jscan.Parse(data); err == nil && (kind == "" || message == "") {
+		if f, ok := failure.Find(doc); ok {
+			message = cmp.Or(message, f.Message)
+			kind, wait = cmp.Or(kind, f.Kind), time.Duration(f.RetryAfterMS)*time.Millisecond
+		}
+	}
+	return &VendorError{Kind: cmp.Or(kind, abi.ErrAPI), Message: cmp.Or(message, "the vendor gave no message"), RetryAfter: wait}
+}
+
+// untyped is the error that is in data of no type, nil for none: a gateway's own, or another dialect's. A caller would
+// take it for an event that it doesn't know.
+func untyped(data []byte) error {
+	if !bytes.Contains(data, errorKey) || !gjson.ValidBytes(data) || gjson.GetBytes(data, "type").Exists() {
+		return nil
+	}
+	switch e := gjson.GetBytes(data, "error"); {
+	case e.IsObject(), e.Type == gjson.String && e.Str != "":
+		return vendorErrorOf(data)
+	}
+	return nil
+}
+
+var errorKey = []byte(`"error"`)

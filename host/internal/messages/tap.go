@@ -2,15 +2,10 @@ package messages
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
-	"time"
 
-	"github.com/ainfera-ai/router/sdk/abi"
-	"github.com/ainfera-ai/router/sdk/failure"
-	"github.com/ainfera-ai/router/sdk/jscan"
 	"github.com/tidwall/gjson"
 )
 
@@ -229,12 +224,6 @@ func (t *Tap) messageDelta(event, data []byte) error {
 	return nil
 }
 
-// total takes usage that counts the whole output.
-func (t *Tap) total(u gjson.Result) {
-	t.usage(u)
-	t.res.UsageSeen = t.res.UsageSeen || t.res.InputSeen && u.Get("output_tokens").Type == gjson.Number
-}
-
 func (t *Tap) reason(reason, sequence string) {
 	t.res.StopReason, t.res.NativeReason, t.res.StopSequence = reason, reason, sequence
 	t.res.FinishReason = finishReason(reason)
@@ -258,86 +247,6 @@ func (t *Tap) stop(event, data []byte) error {
 	t.ended, t.res.Complete = true, true
 	return nil
 }
-
-// bedrock reads what Bedrock adds to the last event: counts of its own, and whether a guardrail spoke in the model's
-// place. Then message_start has said all that was used, which may be nothing.
-func (t *Tap) bedrock(data []byte) {
-	r := &t.res
-	metrics, guardrail := gjson.GetBytes(data, "amazon-bedrock-invocationMetrics"), gjson.GetBytes(data, "amazon-bedrock-guardrailAction")
-	switch output := metrics.Get("outputTokenCount"); {
-	case output.Type == gjson.Number:
-		if !r.inputCounted() {
-			r.Usage.Input, r.Usage.CacheRead = metrics.Get("inputTokenCount").Int(), metrics.Get("cacheReadInputTokenCount").Int()
-			r.Usage.CacheWrite = metrics.Get("cacheWriteInputTokenCount").Int()
-		}
-		r.Usage.Output = output.Int()
-		r.InputSeen, r.OutputSeen, r.UsageSeen = true, true, true
-	case guardrail.Str == "INTERVENED":
-		r.UsageSeen = r.InputSeen && r.OutputSeen
-	}
-}
-
-// usage merges what the vendor reports. It is cumulative, so a later number counts. Where a vendor counts input again,
-// so do its zeros: what a compaction read from the cache is not the answer's. Elsewhere a zero doesn't take back a number,
-// since some vendors send zeros for what they have said already.
-func (t *Tap) usage(u gjson.Result) {
-	r := &t.res
-	counted := u.Get("input_tokens").Int() > 0 || u.Get("cache_read_input_tokens").Int() > 0 || u.Get("cache_creation_input_tokens").Int() > 0
-	merge := func(to *int64, v gjson.Result) {
-		if n := v.Int(); v.Type == gjson.Number && (n > 0 || n == 0 && counted) {
-			*to = n
-		}
-	}
-	u.ForEach(func(k, v gjson.Result) bool {
-		switch k.Str {
-		case "input_tokens":
-			merge(&r.Usage.Input, v)
-			r.InputSeen = r.InputSeen || v.Type == gjson.Number
-		case "output_tokens":
-			merge(&r.Usage.Output, v)
-			r.OutputSeen = r.OutputSeen || v.Type == gjson.Number
-		case "cache_read_input_tokens":
-			merge(&r.Usage.CacheRead, v)
-		case "cache_creation_input_tokens":
-			if merge(&t.writes, v); t.writes < r.Usage.CacheWrite1h { // unless it is said below how they were written
-				r.Usage.CacheWrite1h = t.writes
-			}
-		case "output_tokens_details":
-			merge(&r.Usage.Reasoning, v.Get("thinking_tokens"))
-		}
-		return true
-	})
-	merge(&r.Usage.CacheWrite1h, u.Get("cache_creation.ephemeral_1h_input_tokens"))
-	r.Usage.CacheWrite = max(0, t.writes-r.Usage.CacheWrite1h)
-}
-
-// vendorErrorOf reads the dialect's error object, or that of another dialect: the API's kin write what their front knows.
-func vendorErrorOf(data []byte) error {
-	kind, wait := typeKinds[gjson.GetBytes(data, "error.type").Str], time.Duration(0)
-	message := gjson.GetBytes(data, "error.message").Str
-	if doc, err := jscan.Parse(data); err == nil && (kind == "" || message == "") {
-		if f, ok := failure.Find(doc); ok {
-			message = cmp.Or(message, f.Message)
-			kind, wait = cmp.Or(kind, f.Kind), time.Duration(f.RetryAfterMS)*time.Millisecond
-		}
-	}
-	return &VendorError{Kind: cmp.Or(kind, abi.ErrAPI), Message: cmp.Or(message, "the vendor gave no message"), RetryAfter: wait}
-}
-
-// untyped is the error that is in data of no type, nil for none: a gateway's own, or another dialect's. A caller would
-// take it for an event that it doesn't know.
-func untyped(data []byte) error {
-	if !bytes.Contains(data, errorKey) || !gjson.ValidBytes(data) || gjson.GetBytes(data, "type").Exists() {
-		return nil
-	}
-	switch e := gjson.GetBytes(data, "error"); {
-	case e.IsObject(), e.Type == gjson.String && e.Str != "":
-		return vendorErrorOf(data)
-	}
-	return nil
-}
-
-var errorKey = []byte(`"error"`)
 
 // Document reads an answer that isn't streamed, and completes it. Errors are those of Frame, and ErrEmpty.
 func (t *Tap) Document(body []byte) error {
