@@ -1,10 +1,6 @@
 package messages
 
-import (
-	"bytes"
-
-	"github.com/tidwall/gjson"
-)
+import "github.com/tidwall/gjson"
 
 // mend changes what Anthropic's API refuses in a body that was not written for it. stripped says that thinking blocks
 // were taken out of the last assistant turn, form is what the serving model takes.
@@ -61,16 +57,16 @@ func (e *editor) effort() {
 	if c, changed := e.find("output_config"); changed {
 		config = c.value
 	}
-	if gjson.GetBytes(config, "effort").Exists() {
-		return
+	c := gjson.ParseBytes(config)
+	if c.Exists() && !c.IsObject() || c.Get("effort").Exists() {
+		return // whoever wrote it hears the vendor's word on it
 	}
 	value := append([]byte(`{"effort":`), quote(word)...)
-	if inner := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(config), []byte("{"))); len(inner) > 1 {
-		value = append(append(value, ','), inner...)
-	} else {
-		value = append(value, '}')
-	}
-	e.set("output_config", value, Set)
+	c.ForEach(func(k, v gjson.Result) bool {
+		value = append(append(append(append(value, ','), k.Raw...), ':'), v.Raw...)
+		return true
+	})
+	e.set("output_config", append(value, '}'), Set)
 }
 
 // lowBudget is the most that a caller asks for who wants little thinking.
