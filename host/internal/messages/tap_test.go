@@ -359,6 +359,7 @@ func TestTapCountsInTheLastEvent(t *testing.T) {
 		{"a guardrail that did not", zero, `{"type":"message_stop","amazon-bedrock-guardrailAction":"NONE"}`, Usage{Output: 2}, true},
 		{"metrics", zero, metrics, Usage{Input: 9, Output: 6, CacheRead: 4, CacheWrite: 2}, false},
 		{"metrics behind a count", tapStart, metrics, Usage{Input: 12, Output: 6, CacheRead: 5, CacheWrite: 10, CacheWrite1h: 20}, false},
+		{"metrics below zero", zero, strings.NewReplacer(":9", ":-9", ":6", ":-6", ":4", ":-4", ":2", ":-2").Replace(metrics), Usage{}, false},
 		{"usage, as gateways put it", zero, `{"type":"message_stop","usage":{"input_tokens":3,"output_tokens":4}}`, Usage{Input: 3, Output: 4}, false},
 		{"nothing", zero, tapStop, Usage{Output: 2}, true},
 	} {

@@ -47,13 +47,14 @@ func (t *Tap) total(u gjson.Result) {
 func (t *Tap) bedrock(data []byte) {
 	r := &t.res
 	metrics, guardrail := gjson.GetBytes(data, "amazon-bedrock-invocationMetrics"), gjson.GetBytes(data, "amazon-bedrock-guardrailAction")
-	switch output := metrics.Get("outputTokenCount"); {
-	case output.Type == gjson.Number:
+	count := func(name string) int64 { return max(0, metrics.Get(name).Int()) }
+	switch {
+	case metrics.Get("outputTokenCount").Type == gjson.Number:
 		if !r.inputCounted() {
-			r.Usage.Input, r.Usage.CacheRead = metrics.Get("inputTokenCount").Int(), metrics.Get("cacheReadInputTokenCount").Int()
-			r.Usage.CacheWrite = metrics.Get("cacheWriteInputTokenCount").Int()
+			r.Usage.Input, r.Usage.CacheRead = count("inputTokenCount"), count("cacheReadInputTokenCount")
+			r.Usage.CacheWrite = count("cacheWriteInputTokenCount")
 		}
-		r.Usage.Output = output.Int()
+		r.Usage.Output = count("outputTokenCount")
 		r.InputSeen, r.OutputSeen, r.UsageSeen = true, true, true
 	case guardrail.Str == "INTERVENED":
 		r.UsageSeen = r.InputSeen && r.OutputSeen
