@@ -248,11 +248,14 @@ func (r *rig) newAgent(n capture.NewAgent) (capture.Agent, string) {
 	return a, key
 }
 
+// vendorsKey is the operator's key at the vendors.
+const vendorsKey = "sk-of-the-operator"
+
 func (r *rig) world(url string) *World {
 	r.t.Helper()
 	w := &World{Upstreams: map[string]*provider.Upstream{}, Providers: map[string]ProviderInfo{"off": {Adapter: "openai"}}}
 	for name, g := range r.guests {
-		up, err := provider.New(provider.Config{Name: name, BaseURL: url, Adapter: func() (provider.Adapter, func()) { return g, func() {} }})
+		up, err := provider.New(provider.Config{Name: name, BaseURL: url, Auth: provider.Bearer{Token: vendorsKey}, Adapter: func() (provider.Adapter, func()) { return g, func() {} }})
 		if err != nil {
 			r.t.Fatal(err)
 		}

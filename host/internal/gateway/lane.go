@@ -35,7 +35,7 @@ type lane interface {
 func (c *call) lane(ask *provider.Ask, cand *route.Candidate, dep route.Deployment) lane {
 	var l lane
 	if ask.Verbatim {
-		l = &verbatim{tap: messages.NewTap(), stream: c.req.Stream}
+		l = &verbatim{tap: messages.NewTap(), stream: c.req.Stream, redact: c.world.Upstreams[dep.Provider].Redact}
 	} else {
 		l = &translated{w: messages.NewWriter(messages.WriterConfig{ID: "msg_" + plainID(c.inferenceID), Model: cand.Entry.Slug,
 			EstimatedInputTokens: c.req.EstimatedInputTokens, Accumulate: !c.req.Stream})}
@@ -100,22 +100,34 @@ type verbatim struct {
 	tap    *messages.Tap
 	stream bool
 	doc    []byte
+	redact func([]byte) []byte // takes the operator's credentials out of a vendor's words
 }
 
 var errNotAsked = errors.New("the vendor streamed an answer that was asked for whole, or the other way round")
 
-func (l *verbatim) take(p *provider.Piece) ([]byte, error) {
-	if p.Document {
-		if l.stream {
-			return nil, notAsked(p.Raw)
-		}
-		l.doc = append([]byte(nil), bytes.TrimPrefix(p.Raw, bom)...)
-		return nil, l.tap.Document(l.doc)
+func (l *verbatim) take(p *provider.Piece) (out []byte, err error) {
+	switch {
+	case p.Document:
+		err = l.document(p)
+	case !l.stream:
+		err = errNotAsked
+	default:
+		out, err = l.frames(p)
 	}
-	if !l.stream {
-		return nil, errNotAsked
+	var vendor *messages.VendorError
+	if errors.As(err, &vendor) {
+		vendor.Message = string(l.redact([]byte(vendor.Message)))
 	}
-	return l.frames(p)
+	return out, err
+}
+
+func (l *verbatim) document(p *provider.Piece) error {
+	doc := bytes.TrimPrefix(p.Raw, bom)
+	if l.stream {
+		return notAsked(doc)
+	}
+	l.doc = bytes.Clone(doc)
+	return l.tap.Document(l.doc)
 }
 
 // bom is a byte order mark, which clients take for part of a name, or for no JSON.

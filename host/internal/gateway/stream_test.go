@@ -137,6 +137,7 @@ func TestDocumentForAStream(t *testing.T) {
 		{"AMessage", wholeAnswer, abi.ErrAPI},
 		{"AnError", `{"type":"error","error":{"type":"overloaded_error","message":"too busy"}}`, abi.ErrOverloaded},
 		{"AnErrorOfNoType", `{"error":{"code":"429","message":"try again in 9s"}}`, abi.ErrRateLimit},
+		{"BehindAByteOrderMark", "\xef\xbb\xbf" + `{"type":"error","error":{"type":"overloaded_error","message":"too busy"}}`, abi.ErrOverloaded},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -152,6 +153,22 @@ func TestDocumentForAStream(t *testing.T) {
 			}
 			r.clean()
 		})
+	}
+}
+
+// TestVendorsWordsHoldNoKey has a vendor repeat the operator's key inside of an answer that began well.
+func TestVendorsWordsHoldNoKey(t *testing.T) {
+	for _, fault := range []string{
+		"event: error\ndata: " + `{"type":"error","error":{"type":"api_error","message":"no use for ` + vendorsKey + `"}}` + "\n\n",
+		"data: " + `{"error":{"message":"no use for ` + vendorsKey + `"}}` + "\n\n",
+	} {
+		r := newRig(t)
+		r.serve("v1", sse(evStart+evBlock+evDelta+fault))
+		_, body := r.post(ask("v1", true))
+		if !strings.Contains(body, "no use for [redacted]") || strings.Contains(body+r.logs.String(), vendorsKey) {
+			t.Errorf("told %s\nlogged %s", body, r.logs)
+		}
+		r.clean()
 	}
 }
 

@@ -126,7 +126,7 @@ func (a *Answer) reported(word *vendorError) *Failure {
 	f := a.p.unusable(PhaseBody, "the vendor reported an error in its answer")
 	f.Kind, f.RetryAfter = word.Kind, word.retryAfter()
 	if word.Message != "" {
-		f.Message = string(a.p.up.redact([]byte(word.Message)))
+		f.Message = string(a.p.up.Redact([]byte(word.Message)))
 	}
 	return f
 }

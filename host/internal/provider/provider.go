@@ -159,8 +159,8 @@ func (u *Upstream) Module() string {
 	return a.Digest()
 }
 
-// redact takes the provider's credentials out of a vendor's text, should it echo them.
-func (u *Upstream) redact(text []byte) []byte {
+// Redact takes the provider's credentials out of a vendor's text, should it echo them.
+func (u *Upstream) Redact(text []byte) []byte {
 	if u.auth == nil {
 		return text
 	}

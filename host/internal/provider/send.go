@@ -176,7 +176,7 @@ func (a *Answer) refused() error {
 	f := &Failure{
 		Provider: p.up.name, Phase: PhaseAnswer, Kind: kindOf(status), Status: status, Module: p.module,
 		Message: fmt.Sprintf("the vendor answered %d", status), RetryAfter: retryAfter(h, time.Now()),
-		Body: p.up.redact(body), Header: http.Header{}, Verbatim: p.ask.Verbatim,
+		Body: p.up.Redact(body), Header: http.Header{}, Verbatim: p.ask.Verbatim,
 	}
 	if ct := h.Get("Content-Type"); ct != "" {
 		f.Header.Set("Content-Type", ct)
@@ -189,7 +189,7 @@ func (a *Answer) refused() error {
 	}
 	f.Kind = word.Kind
 	if word.Message != "" {
-		f.Message = string(p.up.redact([]byte(word.Message)))
+		f.Message = string(p.up.Redact([]byte(word.Message)))
 	}
 	if f.RetryAfter == 0 {
 		f.RetryAfter = word.retryAfter()
