@@ -3,10 +3,8 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/ainfera-ai/router/host/internal/capture"
@@ -14,7 +12,6 @@ import (
 	"github.com/ainfera-ai/router/host/internal/money"
 	"github.com/ainfera-ai/router/host/internal/provider"
 	"github.com/ainfera-ai/router/host/internal/route"
-	"github.com/ainfera-ai/router/schema"
 	"github.com/ainfera-ai/router/sdk/abi"
 )
 
@@ -176,92 +173,6 @@ func (c *call) abandoned(won *winner, te *tryError) {
 	}
 }
 
-// droppedFor are the fields of the request that the one who serves is not sent, whoever left them out.
-func (c *call) droppedFor(cand *route.Candidate, prep *provider.Prepared) []string {
-	list := slices.Clone(c.asked.dropped)
-	if cand.DropThinking {
-		list = append(list, c.dialect.field("thinking"))
-	}
-	for _, name := range prep.Dropped() {
-		list = append(list, c.dialect.field(name))
-	}
-	return list
-}
-
-// featureStream is what an adapter lists that reads a vendor's stream. One that doesn't is served wrapped.
-const featureStream = "stream"
-
-// ask is what the adapter is told of the call. The body is edited as the specification lists, and not otherwise.
-func (c *call) ask(up *provider.Upstream, cand *route.Candidate, dep route.Deployment) (*provider.Ask, []string) {
-	e := cand.Entry
-	streams := up.Feature(featureStream)
-	// A body that says "stream" can't pass unread to where there is none.
-	verbatim := up.Feature("verbatim") && (streams || !c.req.Stream)
-	ask := &provider.Ask{Op: abi.OpChat, Stream: c.req.Stream && streams, Verbatim: verbatim, Thinking: e.CanThink, Model: dep.Upstream,
-		Slug: e.Slug, MaxTokens: cand.MaxTokens, MaxOutput: e.MaxOutput, Version: c.r.Header.Get("Anthropic-Version"),
-		Beta: c.r.Header.Values("Anthropic-Beta"), InferenceID: c.inferenceID, Attempt: len(c.attempts)}
-	spec := c.edits(cand, ask)
-	var edits []messages.Edit
-	if ask.Verbatim {
-		ask.Whole, edits = c.req.Edit(spec)
-	} else {
-		ask.Body, ask.Refs, edits = c.req.EditSegments(spec)
-	}
-	return ask, c.listed(edits)
-}
-
-// edits is what must change in the request on its way to an entry.
-func (c *call) edits(cand *route.Candidate, ask *provider.Ask) messages.EditSpec {
-	e := cand.Entry
-	spec := messages.EditSpec{Model: ask.Model, MaxTokens: int64(e.MaxOutput), Thinking: messages.ThinkingForm(e.ThinkingForm),
-		DefaultMaxTokens: int64(cand.MaxTokens)}
-	if cand.DropThinking {
-		spec.Thinking = messages.NoThinking
-	}
-	spec.Foreign = ask.Verbatim && !c.dialect.native()
-	if spec.Foreign && spec.DefaultMaxTokens == 0 {
-		spec.DefaultMaxTokens = defaultMaxTokens
-	}
-	spec.StripThinking = c.foreign(e, spec.Foreign)
-	return spec
-}
-
-// defaultMaxTokens is asked for where neither the caller nor the catalogue's entry has a limit and the API insists on one.
-const defaultMaxTokens = 4096
-
-// foreign says which thinking of the history the entry must not be sent: what another model is known to have signed, and
-// what nobody has. A caller that pinned its model is left to know what it sends, but for one who need not know that
-// thinking is signed.
-func (c *call) foreign(e *route.Entry, translated bool) func(signature []byte) bool {
-	if !c.plan.Routed {
-		if !translated {
-			return nil
-		}
-		return func(signature []byte) bool { return len(signature) == 0 }
-	}
-	return func(signature []byte) bool {
-		if len(signature) == 0 {
-			return true
-		}
-		issuer := c.world.Router.Issuer(c.agent.ID, messages.HashSignature(signature))
-		return issuer != "" && issuer != e.Slug
-	}
-}
-
-// listed are the edits that a caller is told of: not the model's name, which every routed call has changed, and not our
-// own fields.
-func (c *call) listed(edits []messages.Edit) []string {
-	var out []string
-	for _, e := range edits {
-		switch e.Field {
-		case "model", "routing_hint", "task_type", "agent_id":
-		default:
-			out = append(out, c.dialect.field(e.Field)+" "+string(e.Action))
-		}
-	}
-	return out
-}
-
 // first takes the answer to where the caller may be told 200: the first valid event of a stream, the whole of anything
 // else, a wrapped answer included.
 func (c *call) first(won *winner) error {
@@ -355,118 +266,6 @@ func (c *call) note(cand *route.Candidate, dep route.Deployment, started time.Ti
 			"reason", te.reason, "status", te.status, "error", te.cause)
 	}
 	return te
-}
-
-// unserved returns why nobody served, once the call is booked: a routed call that ends before its first try gets its row
-// like every other.
-func (c *call) unserved(te *tryError) error {
-	if c.booked == nil && c.plan.Routed {
-		if err := c.bookUntried(); err != nil {
-			return err
-		}
-	}
-	return te
-}
-
-// exhausted is the error of a call whose candidates are all spent. soonest is when the first of them may be tried again.
-func (c *call) exhausted(te *tryError, soonest time.Duration) error {
-	switch {
-	case te == nil || !te.refused || c.booked != nil:
-	case soonest > 0: // one was not asked, and might have taken it: the others' refusal is not everybody's
-		te = nil
-	case c.unpaid != nil: // one took it, and can't be paid for
-		return c.notBooked(c.unpaid)
-	default:
-		return c.reject(refusedByAdapters(te, c.plan), c.plan)
-	}
-	if te == nil {
-		te = &tryError{reason: keptOut, message: "every deployment asked to be left alone for a while"}
-	}
-	te.retryAfter = soonest
-	if err := c.unserved(te); c.booked != nil || c.plan.Routed {
-		return err
-	}
-	return c.vendorError(te) // a pinned call that nobody could be tried for: nothing was sent, nothing is booked
-}
-
-// bookUntried books a routed call of whose candidates none may be tried now. Its hold is nothing.
-func (c *call) bookUntried() error {
-	cand := c.plan.Candidates[0]
-	cand.HoldMicroUSD = 0
-	return c.book(&cand, "")
-}
-
-func refusedByAdapters(te *tryError, p *route.Plan) *apiError {
-	e := fail(codeAdapterRefused, te.message)
-	if te.reason == abi.ErrInvalidRequest {
-		e.status = http.StatusBadRequest
-	}
-	e.backend = p.Candidates[0].Entry.Slug
-	return e
-}
-
-// failed is what a booked call's caller is told when no try answered; it settles what is written down, too.
-func (c *call) failed(err error) error {
-	var te *tryError
-	switch {
-	case !errors.As(err, &te): // our own trouble, behind the first dispatch
-		c.done.Status, c.done.Code = schema.StatusFailedHost, asAPIError(err).code
-		return err
-	case errors.Is(te.cause, errClientGone):
-		c.done.Status = schema.StatusCancelledClient
-		return errClientGone
-	case errors.Is(te.cause, errStopping):
-		c.done.Status, c.done.Code = schema.StatusFailedHost, codeStopping
-		return errStopping
-	}
-	c.done.Status = schema.StatusFailedProviderError
-	e := c.vendorError(te)
-	c.done.Code = e.code
-	return e
-}
-
-// vendorError maps a vendor's failure to the caller's error.
-func (c *call) vendorError(te *tryError) *apiError {
-	f := te.failure
-	passed := c.plan.Routed && f != nil && f.Phase == provider.PhaseAnswer && !te.fallsOver
-	if !c.plan.Routed && f != nil {
-		switch f.Status {
-		case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-			passed = f.Kind != abi.ErrAuthentication // the operator's trouble, whatever its status
-		case http.StatusTooManyRequests:
-			e := fail(codeProviderFailed, te.message)
-			e.status, e.retryAfter, e.upstream = http.StatusTooManyRequests, te.retryAfter, f.Status
-			return e
-		}
-	}
-	switch {
-	case passed && f.Verbatim && c.dialect.native() && len(f.Body) > 0:
-		e := fail(codeInvalidRequest, te.message)
-		e.status, e.raw, e.rawType = f.Status, f.Body, f.Header.Get("Content-Type")
-		return e
-	case passed:
-		e := fail(codeInvalidRequest, te.message)
-		if !c.plan.Routed {
-			e.status = f.Status
-		}
-		e.upstream = f.Status
-		return e
-	case c.plan.Routed:
-		e := fail(codeAllFailed, fmt.Sprintf("every model that could serve this call failed (%d tries); the last: %s", len(c.attempts), te.reason))
-		e.retryAfter = te.retryAfter
-		return e
-	}
-	if te.reason == keptOut {
-		e := fail(codeProviderFailed, "every deployment of "+c.plan.Candidates[0].Entry.Slug+" asked to be left alone for a while")
-		e.status, e.retryAfter = http.StatusTooManyRequests, te.retryAfter
-		return e
-	}
-	e := fail(codeProviderFailed, fmt.Sprintf("the provider of %s failed: %s", c.plan.Candidates[0].Entry.Slug, te.reason))
-	e.retryAfter = te.retryAfter
-	if te.status != http.StatusOK { // an error inside of a 200 has no status of its own
-		e.upstream = te.status
-	}
-	return e
 }
 
 func sooner(a, b time.Duration) time.Duration {
