@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/ainfera-ai/router/sdk/jscan"
@@ -103,12 +104,12 @@ func (t *translation) file(param string, p jscan.Value) {
 		kind, encoded = []byte("application/pdf"), inner(data)
 	}
 	t.block()
-	if plain := unslash(kind); bytes.HasPrefix(plain, []byte("image/")) {
+	if plain := unescaped(kind); strings.HasPrefix(plain, "image/") {
 		t.b = append(t.b, `{"type":"image","source":`...)
 		t.source(kind, encoded)
 	} else {
 		t.b = append(t.b, `{"type":"document","source":`...)
-		if bytes.HasPrefix(plain, []byte("text/")) || string(plain) == "application/json" {
+		if strings.HasPrefix(plain, "text/") || plain == "application/json" {
 			t.plain(param+".file_data", encoded)
 		} else {
 			t.source(kind, encoded)
@@ -123,7 +124,7 @@ func (t *translation) file(param string, p jscan.Value) {
 
 // plain writes the source of a text: Anthropic takes no base64 but that of a PDF.
 func (t *translation) plain(param string, encoded []byte) {
-	text, err := base64.StdEncoding.DecodeString(string(unslash(encoded)))
+	text, err := base64.StdEncoding.DecodeString(unescaped(encoded)) // which passes over line ends
 	if err != nil || !utf8.Valid(text) {
 		t.fail(param, "expected text in UTF-8, in base64")
 		return
@@ -131,8 +132,8 @@ func (t *translation) plain(param string, encoded []byte) {
 	t.b = append(jwrite.AppendString(append(t.b, `{"type":"text","media_type":"text/plain","data":`...), text), '}')
 }
 
-// unslash undoes the one escape that media types and base64 may have in a JSON string.
-func unslash(b []byte) []byte { return bytes.ReplaceAll(b, []byte(`\/`), []byte("/")) }
+// unescaped is what is written inside of a JSON string.
+func unescaped(inside []byte) string { return jscan.Value(`"` + string(inside) + `"`).String() }
 
 func (t *translation) source(kind, data []byte) {
 	t.b = append(append(append(t.b, `{"type":"base64","media_type":"`...), kind...), `","data":"`...)
