@@ -16,15 +16,17 @@ const (
 	effortLive     = 150   // a local where branches meet
 )
 
-// knots weigh what begins blocks: the compiler's work grows with the square of their number.
+// knots weigh what begins blocks: the compiler's work grows with the square of their number. What follows a branch that may
+// not be taken is a block of the compiler's as well, though one where nothing meets.
 const (
 	knotsBlock = 1
 	knotsIf    = 2
 	knotsLoop  = 3
 )
 
-// A complexity is what a function's effort is told from.
-type complexity struct{ bytes, locals, blocks, knots, labels, calls int64 }
+// A complexity is what a function's effort is told from. branches are those with a condition, charges of their own among
+// them: a function of 80 KB that has nothing else takes five seconds.
+type complexity struct{ bytes, locals, blocks, knots, branches, labels, calls int64 }
 
 // opened counts a block, loop or if.
 func (c *complexity) opened(op byte) {
@@ -40,15 +42,16 @@ func (c *complexity) opened(op byte) {
 }
 
 func (c *complexity) effort() int64 {
-	return effortFunction + effortByte*c.bytes + effortCall*c.calls + effortLabel*c.labels + c.knots*c.knots + effortLive*c.locals*c.knots
+	begun := c.knots + c.branches
+	return effortFunction + effortByte*c.bytes + effortCall*c.calls + effortLabel*c.labels + begun*begun + effortLive*c.locals*c.knots
 }
 
 // afford books the effort of function i, or refuses it.
 func (m *module) afford(i int, c *complexity) error {
 	e := c.effort()
 	if e > maxFunctionEffort {
-		return refuse("function %d is too much for the compiler: %d bytes with %d locals, %d blocks, %d labels of branch tables and %d calls; split it",
-			i, c.bytes, c.locals, c.blocks, c.labels, c.calls)
+		return refuse("function %d is too much for the compiler: %d bytes with %d locals, %d blocks, %d branches, %d labels of branch tables and %d calls; split it",
+			i, c.bytes, c.locals, c.blocks, c.branches, c.labels, c.calls)
 	}
 	if m.effort += e; m.effort > maxModuleEffort {
 		return refuse("module is too much for the compiler: after %d functions its bytes, branches and calls come to more than a minute's work", i+1)

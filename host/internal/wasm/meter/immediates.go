@@ -6,6 +6,9 @@ func (c *charger) immediate(r *reader, op byte, imm immediate, at int) {
 	case immIndex:
 		switch op {
 		case opBr, opBrIf:
+			if op == opBrIf {
+				c.counted.branches++
+			}
 			c.branch(r, false)
 			c.straight = -1
 		case opCall, opReturnCall:
@@ -38,7 +41,7 @@ func (c *charger) immediate(r *reader, op byte, imm immediate, at int) {
 	case immMemory:
 		r.zero()
 		if op == opMemoryGrow {
-			c.sites = append(c.sites, site{pos: at, kind: growth, depth: len(c.frames)})
+			c.dear(growth, at, 0)
 		}
 	case immI32:
 		r.signed(32)
@@ -63,13 +66,17 @@ func (c *charger) immediate(r *reader, op byte, imm immediate, at int) {
 	}
 }
 
+// dear notes an instruction that has a charge of its own, which is a branch.
+func (c *charger) dear(kind siteKind, at int, shift int8) {
+	c.counted.branches++
+	c.sites = append(c.sites, site{pos: at, kind: kind, shift: shift, depth: len(c.frames)})
+}
+
 // misc reads an instruction behind the prefix 0xfc. The second opcode is a LEB128 of which only the short form is taken.
 func (c *charger) misc(r *reader, at int) {
 	op := r.byte()
 	c.weigh(weightBulk)
-	bulk := func(shift int8) {
-		c.sites = append(c.sites, site{pos: at, kind: length, shift: shift, depth: len(c.frames)})
-	}
+	bulk := func(shift int8) { c.dear(length, at, shift) }
 	changes := func(what string) { c.m.out.Unsnapshotable = what }
 	switch op {
 	case 0, 1, 2, 3, 4, 5, 6, 7: // saturating truncations
@@ -103,7 +110,7 @@ func (c *charger) misc(r *reader, at int) {
 		r.u32()
 	case 15:
 		changes("table.grow")
-		c.sites = append(c.sites, site{pos: at, kind: growth, depth: len(c.frames)})
+		c.dear(growth, at, 0)
 		bulk(elementShift)
 		r.u32()
 	case 16:
