@@ -62,6 +62,9 @@ func (c *charger) read(r *reader, locals, results int) {
 		}
 		in := &instructions[op]
 		c.weigh(int64(in.weight))
+		if in.weight >= weightVector && op != opCall && op != opReturnCall {
+			c.counted.checks++
+		}
 		switch in.imm {
 		case immNone:
 			if op <= opReturn {

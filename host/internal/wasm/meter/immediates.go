@@ -30,6 +30,7 @@ func (c *charger) immediate(r *reader, op byte, imm immediate, at int) {
 		c.table(r)
 	case immIndirect:
 		c.counted.calls++
+		c.counted.checks++ // that there is a function, and of its type
 		r.u32()
 		r.u32()
 		c.straight = -1
@@ -66,9 +67,13 @@ func (c *charger) immediate(r *reader, op byte, imm immediate, at int) {
 	}
 }
 
-// dear notes an instruction that has a charge of its own, which is a branch.
+// dear notes an instruction that has a charge of its own, which is a branch. One with a length is a loop, too.
 func (c *charger) dear(kind siteKind, at int, shift int8) {
-	c.counted.branches++
+	c.counted.charges++
+	if kind == length {
+		c.counted.charges += 3
+		c.counted.checks += 8
+	}
 	c.sites = append(c.sites, site{pos: at, kind: kind, shift: shift, depth: len(c.frames)})
 }
 
@@ -76,6 +81,7 @@ func (c *charger) dear(kind siteKind, at int, shift int8) {
 func (c *charger) misc(r *reader, at int) {
 	op := r.byte()
 	c.weigh(weightBulk)
+	c.counted.checks++
 	bulk := func(shift int8) { c.dear(length, at, shift) }
 	changes := func(what string) { c.m.out.Unsnapshotable = what }
 	switch op {
@@ -129,6 +135,7 @@ func (c *charger) misc(r *reader, at int) {
 func (c *charger) vector(r *reader) {
 	op := r.byte()
 	c.weigh(weightVector)
+	c.counted.checks++
 	if op >= 0x80 {
 		if more := r.byte(); r.err == nil && more != 1 {
 			r.fail("vector instruction 0xfd %#x %#x is not supported", op, more)
