@@ -134,6 +134,9 @@ func (m *Module) compileWith(ctx context.Context, cache wazero.CompilationCache)
 	m.runtime = wazero.NewRuntimeWithConfig(ctx, conf)
 	m.compiled, err = m.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, m.spec.Workers), m.meta.Wasm)
 	if err != nil {
+		if text := err.Error(); len(text) > maxMessage { // it lists all that an invalid function leaves on the stack
+			return errors.New(shown(text, maxMessage))
+		}
 		return err
 	}
 	return provide(ctx, m.runtime, m.meta.Imports)

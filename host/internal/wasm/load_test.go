@@ -111,6 +111,7 @@ func TestLoadRefuses(t *testing.T) {
 		"MarkerType":   {wasm: handmade(func(p *parts) { p.markerType[0] = "" }), step: "exports", want: "exports ainfera_adapter_v1 as () -> i32, want (i32) -> i32"},
 		"Reserved":     {wasm: handmade(func(p *parts) { p.extra = func(m *a.Module) { m.Export("ainfera.host.fuel", 0, 0) } }), step: "meter", want: "belong to the host"},
 		"Invalid":      {wasm: handmade(func(p *parts) { p.initialize = []any{a.I32Add} }), step: "compile", want: "i32.add"},
+		"InvalidLong":  {wasm: handmade(func(p *parts) { p.initialize = []any{bytes.Repeat(a.I64Const(0), 5000)} }), step: "compile", want: "too many results"},
 		"Memory":       {wasm: handmade(nil), spec: Spec{MemoryBytes: 1 << 16}, step: "meter", want: "needs 262144 bytes of memory to begin with, the limit is 65536"},
 		"SpinInStart":  {wasm: handmade(func(p *parts) { p.start = spin }), step: "start", want: "ainfera.host.start: fuel: used up its fuel of 200000000 units"},
 		"SpinInInit":   {wasm: handmade(func(p *parts) { p.initialize = spin }), step: "start", want: "_initialize: fuel: used up its fuel"},
@@ -156,6 +157,9 @@ func TestLoadRefuses(t *testing.T) {
 			}
 			if l.Plugin != "bad" || l.Step != c.step || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got step %s: %q, want step %s: %q", l.Step, err, c.step, c.want)
+			}
+			if n := len(err.Error()); n > 2*maxMessage {
+				t.Errorf("says so in %d bytes", n)
 			}
 		})
 	}
