@@ -24,6 +24,7 @@ type saying struct {
 //	{"object":"error","message","type","code"}                                Mistral, vLLM
 //	{"code","message","type"}                                                 Doubleword
 //	{"detail":"…"} and {"detail":[{"msg","loc","type"}]}                      FastAPI
+//	{"detail":{…}}, the object being any of these                             LiteLLM
 //	{"errors":[{"message"}]} and {"message":"…"}                              gateways, AWS
 //	{"code","msg","success":false}                                            Z.AI, SiliconFlow
 //	{"base_resp":{"status_code","status_msg"}}                                MiniMax, where 0 is no error
@@ -57,6 +58,9 @@ func said(doc jscan.Value) (s saying, ok bool) {
 		return s, true
 	}
 	if detail := doc.Get("detail"); !detail.IsNull() {
+		if inner, ok := said(detail); ok && detail.Kind() == jscan.Object { // LiteLLM's has an error of its own in it
+			return inner, true
+		}
 		s.detail(detail)
 		return s, true
 	}
@@ -161,9 +165,6 @@ func joinWords(a, b string) string {
 func (s *saying) detail(v jscan.Value) {
 	if v.Kind() != jscan.Array {
 		s.message = v.String()
-		if v.Kind() == jscan.Object {
-			s.take(v)
-		}
 		return
 	}
 	for entry := range v.Items() {
