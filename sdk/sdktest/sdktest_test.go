@@ -2,6 +2,8 @@ package sdktest_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -182,5 +184,50 @@ func TestRecordings(t *testing.T) {
 	t.Setenv(sdktest.ConformanceEnv, t.TempDir())
 	if _, err := sdktest.Recordings("openai.chat"); err == nil {
 		t.Error("without an index: no error")
+	}
+}
+
+// TestRecordingsWithoutHeaders reads every API's where none is named, and those whose headers nobody kept.
+func TestRecordingsWithoutHeaders(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv(sdktest.ConformanceEnv, dir)
+	for name, text := range map[string]string{
+		"index.json":     `[{"path":"x","api":"parrots","response_file":"a.json"},{"path":"y","api":"others","response_file":"b.json"}]`,
+		"x/a.json":       "{}",
+		"x/headers.json": `{"headers":{"Retry-After":["2"]}}`,
+		"y/b.json":       "",
+	} {
+		path := filepath.Join(dir, "fixtures", filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	recs, err := sdktest.Recordings()
+	if err != nil || len(recs) != 2 {
+		t.Fatalf("got %v %v, want two", recs, err)
+	}
+	if recs[0].Headers["retry-after"] != "2" || recs[1].Headers == nil || len(recs[1].Headers) != 0 {
+		t.Errorf("headers: got %v and %v", recs[0].Headers, recs[1].Headers)
+	}
+}
+
+func TestElements(t *testing.T) {
+	for name, tc := range map[string]struct{ file, body, want string }{
+		"apart":        {"a.sse", "data: {\"a\":1}\n\ndata: [2]\n\ndata: [DONE]\n\n", `{"a":1}|[2]`},
+		"line by line": {"a.sse", "data: {\"a\":1}\ndata: [2]\ndata: [DONE]\n", `{"a":1}|[2]`},
+		"spread out":   {"a.sse", "data: {\ndata: \"a\":1}\n\n", "{\n\"a\":1}"},
+		"whole":        {"a.json", "{\n\"a\":1}\n", "{\n\"a\":1}"},
+		"no JSON":      {"a.json", "<p>\n", "<p>"},
+		"empty":        {"a.json", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := sdktest.Recording{File: tc.file, Body: []byte(tc.body)}
+			if got := strings.Join(r.Elements(), "|"); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
 	}
 }
