@@ -2,8 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/ainfera-ai/router/sdk"
@@ -27,7 +27,7 @@ func TestRecordings(t *testing.T) {
 
 // compare holds a message against an independent reading of the recording.
 func compare(t *testing.T, rec sdktest.Recording, m sdktest.Message) string {
-	want := readRecording(t, rec)
+	want := readRecording(rec)
 	what := want.Compare(t, &m)
 	if what == suite.Failed {
 		return what
@@ -75,38 +75,85 @@ type readCall struct {
 
 type dict = map[string]any
 
-func readRecording(t *testing.T, rec sdktest.Recording) (r reading) {
-	for _, f := range rec.Answer().Frames {
-		if f.Data == "[DONE]" {
-			continue
-		}
+// unsaid is in the adapter's words for a failure that the vendor has none for.
+const unsaid = "did not say why"
+
+func readRecording(rec sdktest.Recording) (r reading) {
+	if rec.Status >= 400 {
+		r.Err = refusal(strings.TrimSpace(string(rec.Body)))
+		return r
+	}
+	for _, e := range rec.Elements() {
 		var doc dict
-		if err := json.Unmarshal([]byte(f.Data), &doc); err != nil {
-			t.Fatalf("%q: %v", f.Data, err)
+		if json.Unmarshal([]byte(e), &doc) != nil {
+			continue // a keep-alive, say
 		}
-		if rec.Status >= 400 || doc["error"] != nil {
-			r.Err = errorText(doc)
+		if r.Err = errorIn(doc); r.Err != "" {
 			return r
 		}
 		r.chunk(doc)
 	}
+	if r.Native == "" && r.Text+r.Thinking == "" && len(r.calls) == 0 {
+		r.Err = "the vendor's answer" // ended before it began, or is no JSON
+	}
 	return r
 }
 
-func errorText(doc dict) string {
-	switch e := doc["error"].(type) {
+// errorIn is the message of an element that is an error: it says so beside the choices, in the first of them, or has none of
+// a completion's fields. "" of any other.
+func errorIn(doc dict) string {
+	list, _ := doc["choices"].([]any)
+	var first dict
+	if len(list) > 0 {
+		first, _ = list[0].(dict)
+	}
+	inner, _ := first["error"].(dict)
+	_, completes := doc["choices"]
+	_, counts := doc["usage"]
+	switch {
+	case doc["error"] != nil:
+		return errorText(doc)
+	case inner != nil:
+		return errorText(inner)
+	case first["finish_reason"] == "error":
+		return "finish_reason error"
+	case !completes && !counts && errorText(doc) != unsaid:
+		return errorText(doc)
+	}
+	return ""
+}
+
+// refusal is the message in the body of an answer with an error status.
+func refusal(body string) string {
+	var v any
+	if json.Unmarshal([]byte(body), &v) == nil {
+		return errorText(v)
+	}
+	if body == "" || strings.ContainsRune("<{[", rune(body[0])) {
+		return unsaid // nothing, or nothing for a person to read
+	}
+	return body[:min(len(body), 400)]
+}
+
+// errorText is the message of an error, in any of the vendors' shapes.
+func errorText(v any) string {
+	switch v := v.(type) {
 	case string:
-		return e
+		if v != "" {
+			return v
+		}
+	case []any:
+		if len(v) > 0 {
+			return errorText(v[0])
+		}
 	case dict:
-		return fmt.Sprint(e["message"])
+		for _, key := range []string{"error", "errors", "message", "msg", "detail"} {
+			if text := errorText(v[key]); text != unsaid {
+				return text
+			}
+		}
 	}
-	if s, ok := doc["message"].(string); ok {
-		return s
-	}
-	if list, ok := doc["detail"].([]any); ok {
-		return list[0].(dict)["msg"].(string)
-	}
-	return fmt.Sprint(doc["detail"])
+	return unsaid
 }
 
 func (r *reading) chunk(doc dict) {
@@ -118,7 +165,7 @@ func (r *reading) chunk(doc dict) {
 	if len(choices) == 0 {
 		return
 	}
-	choice := choices[0].(dict)
+	choice, _ := choices[0].(dict)
 	if n, _ := choice["index"].(float64); n != 0 {
 		return // another answer
 	}
@@ -139,13 +186,14 @@ func (r *reading) delta(delta dict) {
 		r.Text += content
 	case []any:
 		for _, p := range content {
-			part := p.(dict)
-			if s, _ := part["text"].(string); s != "" {
-				r.Text += s
-			}
+			part, _ := p.(dict)
+			s, _ := part["text"].(string)
+			r.Text += s
 			inner, _ := part["thinking"].([]any)
 			for _, i := range inner {
-				r.Thinking += i.(dict)["text"].(string)
+				thought, _ := i.(dict)
+				s, _ := thought["text"].(string)
+				r.Thinking += s
 			}
 		}
 	}
@@ -156,8 +204,11 @@ func (r *reading) delta(delta dict) {
 		r.call(-1, "", f)
 	}
 	calls, _ := delta["tool_calls"].([]any)
+	if one, ok := delta["tool_calls"].(dict); ok {
+		calls = []any{one}
+	}
 	for n, c := range calls {
-		call := c.(dict)
+		call, _ := c.(dict)
 		index := n
 		if i, ok := call["index"].(float64); ok {
 			index = int(i)
@@ -178,8 +229,9 @@ func (r *reading) reason(delta dict) {
 	}
 	details, _ := delta["reasoning_details"].([]any)
 	for _, d := range details {
+		detail, _ := d.(dict)
 		for _, key := range []string{"text", "summary"} {
-			s, _ := d.(dict)[key].(string)
+			s, _ := detail[key].(string)
 			r.Thinking += s
 		}
 	}
@@ -187,7 +239,11 @@ func (r *reading) reason(delta dict) {
 
 func (r *reading) call(index int, id string, fn dict) {
 	name, _ := fn["name"].(string)
-	args, _ := fn["arguments"].(string)
+	args, ok := fn["arguments"].(string)
+	if o, whole := fn["arguments"].(dict); !ok && whole { // itself, and not as text
+		text, _ := json.Marshal(o)
+		args = string(text)
+	}
 	for i := range r.calls {
 		if c := &r.calls[i]; c.index == index && (id == "" || id == c.id) {
 			c.args += args
@@ -206,10 +262,8 @@ func (r *reading) count(doc dict) {
 		u, _ = x["usage"].(dict)
 	}
 	if list, _ := doc["choices"].([]any); u == nil && len(list) > 0 {
-		u, _ = list[0].(dict)["usage"].(dict)
-	}
-	if u == nil {
-		return
+		first, _ := list[0].(dict)
+		u, _ = first["usage"].(dict)
 	}
 	num := func(path ...string) int64 {
 		var v any = u
@@ -219,6 +273,9 @@ func (r *reading) count(doc dict) {
 		}
 		f, _ := v.(float64)
 		return int64(f)
+	}
+	if num("prompt_tokens") == 0 && num("completion_tokens") == 0 {
+		return // none, or the zeros that some begin or end with, which count nothing
 	}
 	most := func(n ...int64) (m int64) {
 		for _, x := range n {
