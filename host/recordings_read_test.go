@@ -53,6 +53,10 @@ func saidIn(t *testing.T, stream string) (r reading) {
 // readingOf reads a recording with none of the host's framers and none of the adapters.
 func readingOf(t *testing.T, rec *sdktest.Recording) (r reading) {
 	t.Helper()
+	if rec.Status >= 400 {
+		r.err = refusalIn(rec)
+		return r
+	}
 	chunks := chunksOf(t, rec)
 	switch rec.API {
 	case "openai.chat", "mistral.chat":
@@ -80,10 +84,10 @@ func chunksOf(t *testing.T, rec *sdktest.Recording) (out []gjson.Result) {
 		}
 		return out
 	}
-	for _, f := range rec.Answer().Frames {
-		doc := gjson.Parse(f.Data)
+	for _, e := range rec.Elements() {
+		doc := gjson.Parse(e)
 		switch {
-		case f.Data == "[DONE]":
+		case !gjson.Valid(e):
 		case doc.IsArray() && rec.API == "gemini.generateContent":
 			out = append(out, doc.Array()...)
 		default:
@@ -93,14 +97,35 @@ func chunksOf(t *testing.T, rec *sdktest.Recording) (out []gjson.Result) {
 	return out
 }
 
+// unsaid is in the host's own words for a failure that the vendor has none for.
+const unsaid = "did not say why"
+
+// refusalIn is the message of an answer with an error status: JSON of any shape, plain text, or nothing that a person could
+// read.
+func refusalIn(rec *sdktest.Recording) string {
+	body := strings.TrimSpace(string(rec.Body))
+	switch {
+	case gjson.Valid(body):
+		return messageOf(gjson.Parse(body))
+	case body == "", strings.ContainsRune("<{[", rune(body[0])):
+		return unsaid
+	}
+	return body[:min(len(body), 400)]
+}
+
 // messageOf is the message of a vendor's error, in any of their shapes.
-func messageOf(doc gjson.Result) string {
-	for _, path := range []string{"error.message", "error", "message", "detail.0.msg", "detail", "Message"} {
-		if v := doc.Get(path); v.Type == gjson.String && v.Str != "" {
-			return v.Str
+func messageOf(v gjson.Result) string {
+	if v.Type == gjson.String && v.Str != "" {
+		return v.Str
+	}
+	for _, key := range []string{"0", "error", "errors", "message", "msg", "detail", "base_resp", "status_msg", "Message"} {
+		if inner := v.Get(key); inner.Exists() {
+			if text := messageOf(inner); text != unsaid {
+				return text
+			}
 		}
 	}
-	return doc.Raw
+	return unsaid
 }
 
 func most(r gjson.Result, paths ...string) (n int64) {
@@ -119,8 +144,7 @@ func (r *reading) chat(rec *sdktest.Recording, chunks []gjson.Result) {
 	}
 	var open []call
 	for _, c := range chunks {
-		if e := c.Get("error"); rec.Status >= 400 || e.Exists() && e.Type != gjson.Null {
-			r.err = messageOf(c)
+		if r.err = chatError(c); r.err != "" {
 			return
 		}
 		r.chatUsage(c)
@@ -135,16 +159,20 @@ func (r *reading) chat(rec *sdktest.Recording, chunks []gjson.Result) {
 		}
 		r.chatText(d)
 		add := func(k call, f gjson.Result) {
+			args := f.Get("arguments").Str
+			if f.Get("arguments").IsObject() { // itself, and not as text
+				args = f.Get("arguments").Raw
+			}
 			for i := range open {
 				if o := &open[i]; o.index == k.index && o.legacy == k.legacy && (k.id == "" || k.id == o.id) {
-					r.calls[o.nth].args += f.Get("arguments").Str
+					r.calls[o.nth].args += args
 					return
 				}
 			}
 			if f.Get("name").Str != "" {
 				k.nth = len(r.calls)
 				open = append(open, k)
-				r.calls = append(r.calls, said{f.Get("name").Str, f.Get("arguments").Str})
+				r.calls = append(r.calls, said{f.Get("name").Str, args})
 			}
 		}
 		if f := d.Get("function_call"); f.IsObject() {
@@ -158,6 +186,24 @@ func (r *reading) chat(rec *sdktest.Recording, chunks []gjson.Result) {
 			add(call{index: index, id: tc.Get("id").Str}, tc.Get("function"))
 		}
 	}
+	r.nothing = !r.finished && r.text == "" && r.thinking == "" && len(r.calls) == 0
+}
+
+// chatError is the message of an element that is an error: it says so beside the choices, in the first of them, or has none
+// of a completion's fields. "" of any other.
+func chatError(c gjson.Result) string {
+	first := c.Get("choices.0")
+	switch e := c.Get("error"); {
+	case e.Exists() && e.Type != gjson.Null:
+		return messageOf(c)
+	case first.Get("error").IsObject():
+		return messageOf(first)
+	case first.Get("finish_reason").Str == "error":
+		return "finish_reason error"
+	case !c.Get("choices").Exists() && !c.Get("usage").Exists() && messageOf(c) != unsaid:
+		return messageOf(c)
+	}
+	return ""
 }
 
 // chatText reads content and reasoning. A string of reasoning is all of it; details beside one say the same again.
@@ -190,7 +236,7 @@ func (r *reading) chatUsage(c gjson.Result) {
 	if !u.IsObject() {
 		u = c.Get("choices.0.usage")
 	}
-	if !u.IsObject() {
+	if most(u, "prompt_tokens", "completion_tokens") == 0 { // some begin or end with zeros, which count nothing
 		return
 	}
 	read := most(u, "prompt_tokens_details.cached_tokens", "prompt_token_details.cached_tokens", "cached_tokens", "num_cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
@@ -211,9 +257,6 @@ func (r *reading) responses(rec *sdktest.Recording, chunks []gjson.Result) {
 	var last gjson.Result
 	for _, e := range chunks {
 		switch {
-		case rec.Status >= 400:
-			r.err = messageOf(e)
-			return
 		case e.Get("output").IsArray():
 			items, last = e.Get("output").Array(), e
 		case e.Get("type").Str == "response.output_item.done":
@@ -312,7 +355,7 @@ func (r *reading) anthropic(rec *sdktest.Recording, chunks []gjson.Result) {
 		}
 	}
 	for _, c := range chunks {
-		if rec.Status >= 400 || c.Get("type").Str == "error" {
+		if c.Get("type").Str == "error" {
 			r.err = messageOf(c)
 			return
 		}
