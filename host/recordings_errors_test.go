@@ -50,18 +50,38 @@ model "next" {
 }
 `
 
-// blamed are the recorded 400s that don't end a routed call, with the reason: what the model is too small for or hasn't,
-// and a key that is refused, which some vendors say with a 400.
-var blamed = map[string]string{
+// judged are the recorded 400s that a person has read, with what each is about: "request" ends a routed call; a "feature" that
+// the model hasn't, or its size, doesn't, nor does a "key" that is refused, which some vendors say with a 400.
+var judged = map[string]string{
 	"anthropic/messages-err400-pydanticai-test-anthropic-explicit-effort-xhigh-unsupported-model-errors": "feature",
 	"anthropic/messages-err400-reqllm-claude-3-5-haiku-20241022-object-basic":                            "feature",
+	"anthropic/messages-err400-rig-error-identity-edge-validation-error-carries-identity":                "request",
+	"deepseek/chat-err400-rig-wire-shape-matrix-chat-completion-re-nknown-model-with-the-provider-body":  "request",
+	"deepseek/responses-err400-pydanticai-test-deepseek-responses-rejects-interleaved-function-calls":    "request",
+	"doubleword/chat-err400-rig-error-matrix-invalid-temperature-blocking":                               "request",
+	"gemini/generate-err400-firebase-streaming-failure-image-rejected":                                   "request",
 	"gemini/generate-err400-reqllm-gemini-2-5-flash-image-object-streaming":                              "feature",
 	"gemini/generate-err400-reqllm-gemini-2-5-flash-preview-tts-object-basic":                            "feature",
+	"groq/chat-err400-reqllm-meta-llama-llama-4-scout-17b-16e-instruct-object-basic":                     "request",
+	"groq/chat-err400-reqllm-meta-llama-llama-4-scout-17b-16e-instruct-tool-round-trip-1":                "request",
+	"groq/chat-err400-reqllm-qwen-qwq-32b-token-limit":                                                   "request",
+	"llamacpp/chat-err400-rig-error-matrix-malformed-request-field":                                      "request",
+	"llamacpp/chat-err400-rig-multimodal-matrix-malformed-data-uri":                                      "request",
 	"llamacpp/chat-err400-rig-multimodal-matrix-video-part-is-refused":                                   "feature",
 	"mistral/chat-err400-rig-logprobs-rejection-matrix-streaming-ministral-3b":                           "feature",
+	"mistral/chat-err400-rig-response-identity-edge-blocking-error-carries-the-correlation-id":           "request",
 	"openai/chat-err400-ai-gateway-chat-bad-request":                                                     "feature",
+	"openai/chat-err400-ai-gateway-chat-no-messages":                                                     "request",
+	"openai/chat-err400-openllmetry-test-vision-base64-t4":                                               "request",
+	"openai/chat-err400-openllmetry-test-vision-with-events-with-content-t3":                             "request",
+	"openrouter/chat-err400-reqllm-openai-gpt-4-1-mini-usage":                                            "request",
+	"openrouter/chat-err400-rig-response-identity-edge-routed-failure-error-shape":                       "request",
+	"vertex/generate-err400-firebase-streaming-failure-http-error":                                       "request",
+	"vertex/generate-err400-otel-test-generate-content-invalid-role":                                     "request",
+	"vertex/generate-err400-otel-test-generate-content-invalid-temperature":                              "request",
 	"xai/chat-err400-reqllm-grok-code-fast-1-reasoning-basic":                                            "feature",
 	"xai/responses-err400-rig-response-identity-auth-rejection-classifies-with-contract":                 "key",
+	"xai/responses-err400-rig-response-identity-provider-error-cla-ies-with-contract-but-reports-no-id":  "request",
 }
 
 // TestRecordedErrors makes a call at every vendor that was recorded failing, before its answer or in the midst of it, pinned
@@ -95,7 +115,7 @@ func TestRecordedErrors(t *testing.T) {
 					if r == nil {
 						r = serve()
 					}
-					f := &failing{t: t, r: r, v: v, rec: rec, verbatim: adapter == "anthropic"}
+					f := &failing{t: t, r: r, v: v, rec: rec, about: judged[rec.Path], verbatim: adapter == "anthropic"}
 					f.pinned()
 					if f.waits {
 						r.stop() // the deployment is kept out for as long as its vendor asked
@@ -124,8 +144,9 @@ type failing struct {
 	v        *taped
 	rec      *sdktest.Recording
 	verbatim bool
-	waits    bool // the vendor asked to be left alone
-	started  bool // it failed after its answer had begun
+	about    string // as in judged; "" of a 400 that nobody has read, whose caller may be told either way
+	waits    bool   // the vendor asked to be left alone
+	started  bool   // it failed after its answer had begun
 }
 
 // ask makes the call, streamed where the recording is.
@@ -152,9 +173,26 @@ func (f *failing) passes() bool {
 	case 413, 422:
 		return true
 	case 400:
-		return blamed[f.rec.Path] != "key"
+		return f.about != "key"
 	}
 	return false
+}
+
+// ends says whether nobody else is asked on a routed call: 4xx that are about the request.
+func (f *failing) ends() bool {
+	switch f.rec.Status {
+	case 401, 403, 404, 408, 429:
+		return false
+	case 400:
+		return f.about == "request"
+	}
+	return f.rec.Status >= 400 && f.rec.Status < 500
+}
+
+// judge takes what the host makes of a 400 that nobody has read. It stays the same for what follows.
+func (f *failing) judge(what string) {
+	f.about = what
+	f.t.Logf("nobody has read this 400, which is taken for one about the %s: %s", what, readingOf(f.t, f.rec).err)
 }
 
 func (f *failing) pinned() {
@@ -165,6 +203,9 @@ func (f *failing) pinned() {
 		f.started = true
 		f.broken(resp, body)
 		return
+	}
+	if f.rec.Status == 400 && f.about == "" && resp.StatusCode == http.StatusBadGateway {
+		f.judge("key")
 	}
 	want := http.StatusBadGateway
 	if f.passes() || f.rec.Status == 429 {
@@ -215,16 +256,21 @@ func (f *failing) retryAfter(resp *http.Response) {
 func (f *failing) routed() {
 	f.t.Helper()
 	resp, body := f.ask("ainfera-inference")
-	reason := blamed[f.rec.Path]
-	ends := f.passes() && reason == ""
+	switch {
+	case f.rec.Status != 400 || f.about != "":
+	case resp.StatusCode == 200:
+		f.judge("feature")
+	default:
+		f.judge("request")
+	}
 	switch {
 	case f.started:
 		f.broken(resp, body)
-	case ends && f.verbatim:
+	case f.ends() && f.verbatim:
 		if resp.StatusCode != f.rec.Status || body != string(f.rec.Body) {
 			f.t.Errorf("routed: got %d %.60s, want the vendor's own %d %s", resp.StatusCode, body, f.rec.Status, f.rec.Body)
 		}
-	case ends:
+	case f.ends():
 		if resp.StatusCode != 400 {
 			f.t.Errorf("routed: got %d %.60s, want 400", resp.StatusCode, body)
 		}
