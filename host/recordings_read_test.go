@@ -23,6 +23,7 @@ type reading struct {
 	usage          *messages.Usage
 	err            string
 	nothing        bool // neither content nor an end: no answer at all
+	streamed       bool // some of it came in deltas
 	finished       bool
 }
 
@@ -60,7 +61,7 @@ func readingOf(t *testing.T, rec *sdktest.Recording) (r reading) {
 	chunks := chunksOf(t, rec)
 	switch rec.API {
 	case "openai.chat", "mistral.chat":
-		r.chat(rec, chunks)
+		r.chat(chunks)
 	case "openai.responses":
 		r.responses(rec, chunks)
 	case "gemini.generateContent":
@@ -135,62 +136,79 @@ func most(r gjson.Result, paths ...string) (n int64) {
 	return n
 }
 
-func (r *reading) chat(rec *sdktest.Recording, chunks []gjson.Result) {
-	type call struct {
-		index  int64
-		id     string
-		nth    int
-		legacy bool
-	}
-	var open []call
+// An openCall is where a call of Chat Completions stands among the others.
+type openCall struct {
+	index  int64
+	id     string
+	nth    int
+	legacy bool
+}
+
+func (r *reading) chat(chunks []gjson.Result) {
+	var open []openCall
+	ended := ""
 	for _, c := range chunks {
 		if r.err = chatError(c); r.err != "" {
 			return
 		}
 		r.chatUsage(c)
-		choice := c.Get("choices.0")
-		if choice.Get("index").Int() != 0 {
-			continue // another answer
-		}
-		r.finished = r.finished || choice.Get("finish_reason").Str != ""
-		d := choice.Get("delta")
-		if !d.Exists() && r.text == "" { // behind the deltas it is the whole again
-			d = choice.Get("message")
-		}
-		r.chatText(d)
-		add := func(k call, f gjson.Result) {
-			args := f.Get("arguments").Str
-			if f.Get("arguments").IsObject() { // itself, and not as text
-				args = f.Get("arguments").Raw
+		for _, choice := range c.Get("choices").Array() {
+			// One of another index is another answer, but where the first ended in calls that it lacks.
+			if choice.Get("index").Int() != 0 && !(choice.Get("message").Exists() && ended == "tool_calls" && len(r.calls) == 0) {
+				continue
 			}
-			for i := range open {
-				if o := &open[i]; o.index == k.index && o.legacy == k.legacy && (k.id == "" || k.id == o.id) {
-					r.calls[o.nth].args += args
-					return
+			ended = cmp.Or(choice.Get("finish_reason").Str, ended)
+			d := choice.Get("delta")
+			if !d.Exists() && (r.text == "" || !r.streamed) { // behind the deltas it is the whole again
+				d = choice.Get("message")
+			}
+			r.streamed = r.streamed || choice.Get("delta").Exists()
+			r.chatText(d)
+			if f := d.Get("function_call"); f.IsObject() {
+				r.addCall(&open, openCall{legacy: true}, f)
+			}
+			for n, tc := range d.Get("tool_calls").Array() {
+				k := openCall{index: int64(n), id: tc.Get("id").Str}
+				if i := tc.Get("index"); i.Type == gjson.Number {
+					k.index = i.Int()
+				} else if at := len(open) - 1; k.id == "" && at >= n && tc.Get("function.name").Str != "" && gjson.Valid(r.calls[open[at].nth].args) {
+					k.index = int64(len(open)) // neither number nor id: what is whole is over
 				}
+				r.addCall(&open, k, tc.Get("function"))
 			}
-			if f.Get("name").Str != "" {
-				k.nth = len(r.calls)
-				open = append(open, k)
-				r.calls = append(r.calls, said{f.Get("name").Str, args})
-			}
-		}
-		if f := d.Get("function_call"); f.IsObject() {
-			add(call{legacy: true}, f)
-		}
-		for n, tc := range d.Get("tool_calls").Array() {
-			index := int64(n)
-			if i := tc.Get("index"); i.Type == gjson.Number {
-				index = i.Int()
-			}
-			add(call{index: index, id: tc.Get("id").Str}, tc.Get("function"))
 		}
 	}
-	r.nothing = !r.finished && r.text == "" && r.thinking == "" && len(r.calls) == 0
+	nothing := r.text == "" && r.thinking == "" && len(r.calls) == 0
+	switch {
+	case strings.Contains(strings.ToLower(ended), "malformed_function_call") && r.text == "" && len(r.calls) == 0:
+		r.err = "finish_reason " + ended
+	case ended == "" && len(r.calls) > 0 && r.calls[len(r.calls)-1].args != "" && !gjson.Valid(r.calls[len(r.calls)-1].args):
+		r.err = "ended inside a tool call"
+	}
+	r.nothing = ended == "" && nothing
 }
 
-// chatError is the message of an element that is an error: it says so beside the choices, in the first of them, or has none
-// of a completion's fields. "" of any other.
+// addCall adds a piece of a call to the one it goes on with, or begins one.
+func (r *reading) addCall(open *[]openCall, k openCall, f gjson.Result) {
+	args := f.Get("arguments").Str
+	if f.Get("arguments").IsObject() { // itself, and not as text
+		args = f.Get("arguments").Raw
+	}
+	for _, o := range *open {
+		if o.index == k.index && o.legacy == k.legacy && (k.id == "" || k.id == o.id) {
+			r.calls[o.nth].args += args
+			return
+		}
+	}
+	if f.Get("name").Str != "" {
+		k.nth = len(r.calls)
+		*open = append(*open, k)
+		r.calls = append(r.calls, said{f.Get("name").Str, args})
+	}
+}
+
+// chatError is the message of an element that is an error: it says so beside the choices, in the first of them or with the
+// word for its end, or has none of a completion's fields. "" of any other.
 func chatError(c gjson.Result) string {
 	first := c.Get("choices.0")
 	switch e := c.Get("error"); {
@@ -198,10 +216,12 @@ func chatError(c gjson.Result) string {
 		return messageOf(c)
 	case first.Get("error").IsObject():
 		return messageOf(first)
-	case first.Get("finish_reason").Str == "error":
-		return "finish_reason error"
-	case !c.Get("choices").Exists() && !c.Get("usage").Exists() && messageOf(c) != unsaid:
+	case !c.Get("choices").IsArray() && !c.Get("usage").Exists() && messageOf(c) != unsaid:
 		return messageOf(c)
+	}
+	switch end := first.Get("finish_reason").Str; end {
+	case "error", "network_error", "insufficient_system_resource", "abort":
+		return "finish_reason " + end
 	}
 	return ""
 }
@@ -218,7 +238,7 @@ func (r *reading) chatText(d gjson.Result) {
 	if c := d.Get("content"); c.IsArray() {
 		for _, part := range c.Array() {
 			r.text += part.Get("text").Str
-			for _, inner := range part.Get("thinking").Array() {
+			for _, inner := range append(part.Get("thinking").Array(), part.Get("summary").Array()...) {
 				r.thinking += inner.Get("text").Str
 			}
 		}

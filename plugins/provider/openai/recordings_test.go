@@ -65,7 +65,8 @@ func sameJSON(a, b string) bool {
 // A reading is what encoding/json finds in a recording.
 type reading struct {
 	suite.Reading
-	calls []readCall
+	calls    []readCall
+	streamed bool // some of it came in deltas
 }
 
 type readCall struct {
@@ -93,14 +94,20 @@ func readRecording(rec sdktest.Recording) (r reading) {
 		}
 		r.chunk(doc)
 	}
-	if r.Native == "" && r.Text+r.Thinking == "" && len(r.calls) == 0 {
+	last := len(r.calls) - 1
+	switch {
+	case r.Native == "" && r.Text+r.Thinking == "" && last < 0:
 		r.Err = "the vendor's answer" // ended before it began, or is no JSON
+	case r.Native == "" && last >= 0 && r.calls[last].args != "" && !json.Valid([]byte(r.calls[last].args)):
+		r.Err = "ended inside a tool call"
+	case strings.Contains(strings.ToLower(r.Native), "malformed_function_call") && r.Text == "" && last < 0:
+		r.Err = "finish_reason " + r.Native
 	}
 	return r
 }
 
-// errorIn is the message of an element that is an error: it says so beside the choices, in the first of them, or has none of
-// a completion's fields. "" of any other.
+// errorIn is the message of an element that is an error: it says so beside the choices, in the first of them or with the word
+// for its end, or has none of a completion's fields. "" of any other.
 func errorIn(doc dict) string {
 	list, _ := doc["choices"].([]any)
 	var first dict
@@ -108,17 +115,18 @@ func errorIn(doc dict) string {
 		first, _ = list[0].(dict)
 	}
 	inner, _ := first["error"].(dict)
-	_, completes := doc["choices"]
 	_, counts := doc["usage"]
 	switch {
 	case doc["error"] != nil:
 		return errorText(doc)
 	case inner != nil:
 		return errorText(inner)
-	case first["finish_reason"] == "error":
-		return "finish_reason error"
-	case !completes && !counts && errorText(doc) != unsaid:
+	case doc["choices"] == nil && !counts && errorText(doc) != unsaid:
 		return errorText(doc)
+	}
+	switch end := first["finish_reason"]; end {
+	case "error", "network_error", "insufficient_system_resource", "abort":
+		return "finish_reason " + end.(string)
 	}
 	return ""
 }
@@ -147,7 +155,7 @@ func errorText(v any) string {
 			return errorText(v[0])
 		}
 	case dict:
-		for _, key := range []string{"error", "errors", "message", "msg", "detail"} {
+		for _, key := range []string{"error", "errors", "message", "msg", "detail", "base_resp", "status_msg"} {
 			if text := errorText(v[key]); text != unsaid {
 				return text
 			}
@@ -162,21 +170,21 @@ func (r *reading) chunk(doc dict) {
 	}
 	r.count(doc)
 	choices, _ := doc["choices"].([]any)
-	if len(choices) == 0 {
-		return
+	for _, c := range choices {
+		choice, _ := c.(dict)
+		delta, streamed := choice["delta"].(dict)
+		// One of another index is another answer, but where the first ended in calls that it lacks.
+		if n, _ := choice["index"].(float64); n != 0 && (streamed || r.Native != "tool_calls" || len(r.calls) > 0) {
+			continue
+		}
+		if f, _ := choice["finish_reason"].(string); f != "" {
+			r.Native = f
+		}
+		if r.streamed = r.streamed || streamed; !streamed && (r.Text == "" || !r.streamed) { // behind the deltas it is the whole again
+			delta, _ = choice["message"].(dict)
+		}
+		r.delta(delta)
 	}
-	choice, _ := choices[0].(dict)
-	if n, _ := choice["index"].(float64); n != 0 {
-		return // another answer
-	}
-	if f, _ := choice["finish_reason"].(string); f != "" {
-		r.Native = f
-	}
-	delta, _ := choice["delta"].(dict)
-	if delta == nil && r.Text == "" { // behind the deltas it is the whole again
-		delta, _ = choice["message"].(dict)
-	}
-	r.delta(delta)
 }
 
 func (r *reading) delta(delta dict) {
@@ -190,7 +198,8 @@ func (r *reading) delta(delta dict) {
 			s, _ := part["text"].(string)
 			r.Text += s
 			inner, _ := part["thinking"].([]any)
-			for _, i := range inner {
+			summary, _ := part["summary"].([]any)
+			for _, i := range append(inner, summary...) {
 				thought, _ := i.(dict)
 				s, _ := thought["text"].(string)
 				r.Thinking += s
@@ -215,6 +224,9 @@ func (r *reading) delta(delta dict) {
 		}
 		id, _ := call["id"].(string)
 		fn, _ := call["function"].(dict)
+		if last := len(r.calls) - 1; call["index"] == nil && id == "" && last >= n && fn["name"] != nil && json.Valid([]byte(r.calls[last].args)) {
+			index = len(r.calls) // neither number nor id: what is whole is over
+		}
 		r.call(index, id, fn)
 	}
 }
