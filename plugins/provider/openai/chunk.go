@@ -4,6 +4,7 @@ import "github.com/ainfera-ai/router/sdk/jscan"
 
 // A chunk is what matters of one element of the answer, read in one walk: all that streams is read here.
 type chunk struct {
+	whole     bool                        // it is all of the answer
 	field     [len(chunkKeys)]jscan.Value // but choices
 	choices   jscan.Kind
 	hasChoice bool
@@ -34,7 +35,7 @@ const (
 type choice struct {
 	outer [len(choiceKeys)]jscan.Value // but delta and message
 	inner [len(deltaKeys)]jscan.Value
-	delta bool // inner is a delta's
+	from  int // choiceDelta or choiceMessage, whose inner is; 0 while neither was read
 }
 
 var choiceKeys = [...]string{"index", "delta", "message", "logprobs", "finish_reason", "stop_reason", "matched_stop", "error", "usage"}
@@ -106,11 +107,17 @@ func (c *chunk) readChoices(r *jscan.Reader) {
 			continue
 		}
 		c.hasChoice = true
-		c.choice.read(r)
+		c.choice.read(r, c.whole)
 	}
 }
 
-func (c *choice) read(r *jscan.Reader) {
+// read takes a choice apart. Perplexity has both a delta and the message: in a stream that is what was said so far, and in
+// an answer that isn't streamed the delta is empty.
+func (c *choice) read(r *jscan.Reader, whole bool) {
+	better, other := choiceDelta, choiceMessage
+	if whole {
+		better, other = other, better
+	}
 	if !r.Object() {
 		r.Value()
 		return
@@ -121,10 +128,8 @@ func (c *choice) read(r *jscan.Reader) {
 		switch {
 		case !more:
 			return
-		case n == choiceDelta && r.Kind() == jscan.Object:
-			c.delta = true
-			r.Pick(c.inner[:], deltaKeys[:]...)
-		case n == choiceMessage && !c.delta: // Perplexity repeats the whole message beside each delta
+		case n == better && r.Kind() == jscan.Object, n == other && c.from == 0:
+			c.from = n
 			r.Pick(c.inner[:], deltaKeys[:]...)
 		case n < 0:
 			r.Value()

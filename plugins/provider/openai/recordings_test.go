@@ -92,7 +92,7 @@ func readRecording(rec sdktest.Recording) (r reading) {
 		if r.Err = errorIn(doc); r.Err != "" {
 			return r
 		}
-		r.chunk(doc)
+		r.chunk(doc, !strings.HasSuffix(rec.File, ".sse"))
 	}
 	last := len(r.calls) - 1
 	switch {
@@ -164,7 +164,7 @@ func errorText(v any) string {
 	return unsaid
 }
 
-func (r *reading) chunk(doc dict) {
+func (r *reading) chunk(doc dict, whole bool) {
 	if id, _ := doc["id"].(string); r.ID == "" {
 		r.ID = id
 	}
@@ -172,7 +172,11 @@ func (r *reading) chunk(doc dict) {
 	choices, _ := doc["choices"].([]any)
 	for _, c := range choices {
 		choice, _ := c.(dict)
+		message, _ := choice["message"].(dict)
 		delta, streamed := choice["delta"].(dict)
+		if whole && message != nil {
+			delta, streamed = message, false
+		}
 		// One of another index is another answer, but where the first ended in calls that it lacks.
 		if n, _ := choice["index"].(float64); n != 0 && (streamed || r.Native != "tool_calls" || len(r.calls) > 0) {
 			continue
@@ -181,7 +185,7 @@ func (r *reading) chunk(doc dict) {
 			r.Native = f
 		}
 		if r.streamed = r.streamed || streamed; !streamed && (r.Text == "" || !r.streamed) { // behind the deltas it is the whole again
-			delta, _ = choice["message"].(dict)
+			delta = message
 		}
 		r.delta(delta)
 	}

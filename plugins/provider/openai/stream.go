@@ -75,7 +75,7 @@ func (s *stream) fail(f failure.Failure, out *sdk.Events) {
 // chunk reads one element. What is no JSON is an error when it is all there is, and skipped when it is one of many, unless
 // its lines are elements: of a server that leaves the blank lines between its events out.
 func (s *stream) chunk(f sdk.Frame, out *sdk.Events) {
-	var c chunk
+	c := chunk{whole: f.Document}
 	if err := c.read(f.Data); err != nil {
 		if !f.Document && bytes.IndexByte(f.Data, '\n') >= 0 {
 			for line := range bytes.Lines(f.Data) {
@@ -141,7 +141,7 @@ func (s *stream) choices(c *chunk, out *sdk.Events) {
 		}
 		var next choice
 		r := jscan.NewReader(v)
-		next.read(&r)
+		next.read(&r, c.whole)
 		s.choice(&next, out)
 	}
 }
@@ -150,12 +150,12 @@ func (s *stream) choices(c *chunk, out *sdk.Events) {
 // answer, and n is never asked for, unless it has the calls for which the first ended and which that lacks. Reasoning goes
 // first: in a whole message it stands behind the content.
 func (s *stream) choice(c *choice, out *sdk.Events) {
-	lacking := !c.delta && len(s.calls) == 0 && reasonOf(s.finish.native) == abi.FinishToolCalls
+	lacking := c.from != choiceDelta && len(s.calls) == 0 && reasonOf(s.finish.native) == abi.FinishToolCalls
 	if c.outer[choiceIndex].IntOr(0) != 0 && !lacking {
 		out.Skipped(1)
 		return
 	}
-	if c.delta {
+	if c.from == choiceDelta {
 		s.deltas = true
 	} else if s.deltas {
 		s.dropSaid(c)

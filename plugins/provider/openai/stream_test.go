@@ -168,6 +168,26 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+// TestDeltaBesideMessage: which of the two is the answer, when a choice has both, is for the answer's form to say.
+func TestDeltaBesideMessage(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer sdktest.Answer
+		blocks string
+	}{
+		"whole, an empty delta": {sdktest.Document(200, `{"id":"a","choices":[{"index":0,"finish_reason":"stop",
+			"delta":{"role":"assistant","content":""},"message":{"role":"assistant","content":"rust"}}]}`), "text rust"},
+		"whole, the message first": {sdktest.Document(200, `{"id":"a","choices":[{"index":0,"finish_reason":"stop",
+			"message":{"role":"assistant","content":"rust"},"delta":{"role":"assistant","content":""}}]}`), "text rust"},
+		"whole, a delta alone": {sdktest.Document(200, `{"id":"a","choices":[{"index":0,"finish_reason":"stop","delta":{"content":"rust"}}]}`), "text rust"},
+		"streamed, the message so far": {sse(
+			`{"id":"a","choices":[{"index":0,"message":{"content":"ru"},"delta":{"content":"ru"}}]}`,
+			`{"id":"a","choices":[{"index":0,"delta":{"content":"st"},"message":{"content":"rust"}}]}`,
+			`{"id":"a","choices":[{"index":0,"message":{"content":"rust"},"delta":{"content":""},"finish_reason":"stop"}]}`), "text rust"},
+	} {
+		t.Run(name, func(t *testing.T) { tests.Says(t, tc.answer, tc.blocks, abi.FinishStop) })
+	}
+}
+
 // TestCallsAreClosedEarly: the first of two calls is closed when it is complete, not when the answer ends, since the host
 // holds the second back until then.
 func TestCallsAreClosedEarly(t *testing.T) {
