@@ -61,7 +61,7 @@ func readingOf(t *testing.T, rec *sdktest.Recording) (r reading) {
 	chunks := chunksOf(t, rec)
 	switch rec.API {
 	case "openai.chat", "mistral.chat":
-		r.chat(chunks)
+		r.chat(chunks, !strings.HasSuffix(rec.File, ".sse"))
 	case "openai.responses":
 		r.responses(rec, chunks)
 	case "gemini.generateContent":
@@ -144,7 +144,7 @@ type openCall struct {
 	legacy bool
 }
 
-func (r *reading) chat(chunks []gjson.Result) {
+func (r *reading) chat(chunks []gjson.Result, whole bool) {
 	var open []openCall
 	ended := ""
 	for _, c := range chunks {
@@ -159,10 +159,14 @@ func (r *reading) chat(chunks []gjson.Result) {
 			}
 			ended = cmp.Or(choice.Get("finish_reason").Str, ended)
 			d := choice.Get("delta")
-			if !d.Exists() && (r.text == "" || !r.streamed) { // behind the deltas it is the whole again
-				d = choice.Get("message")
+			switch m := choice.Get("message"); {
+			case whole && m.IsObject():
+				d = m
+			case d.Exists():
+				r.streamed = true
+			case r.text == "" || !r.streamed: // behind the deltas it is the whole again
+				d = m
 			}
-			r.streamed = r.streamed || choice.Get("delta").Exists()
 			r.chatText(d)
 			if f := d.Get("function_call"); f.IsObject() {
 				r.addCall(&open, openCall{legacy: true}, f)
