@@ -9,5 +9,6 @@ provider "openrouter" {
     max_tokens_field = "max_tokens"
     reasoning        = "object"
     thinking_history = "reasoning_details" # Gemini refuses a tool's result without
+    documents        = true # PDF files as parts of a message, for every model
   }
 }
