@@ -192,6 +192,9 @@ func (r *Reading) Compare(t testing.TB, m *sdktest.Message) (what string) {
 	if got := m.Text("thinking"); got != r.Thinking {
 		t.Errorf("thinking: got %q, want %q", got, r.Thinking)
 	}
+	if m.Stop == nil {
+		t.Fatal("it has no end")
+	}
 	if m.ID != r.ID || m.Stop.Native != r.Native {
 		t.Errorf("got id %q and finish %q, want %q, %q", m.ID, m.Stop.Native, r.ID, r.Native)
 	}
