@@ -104,7 +104,7 @@ const unsaid = "did not say why"
 // refusalIn is the message of an answer with an error status: JSON of any shape, plain text, or nothing that a person could
 // read.
 func refusalIn(rec *sdktest.Recording) string {
-	body := strings.TrimSpace(string(rec.Body))
+	body := strings.Join(rec.Elements(), "\n")
 	switch {
 	case gjson.Valid(body):
 		return messageOf(gjson.Parse(body))
@@ -242,6 +242,9 @@ func (r *reading) chatText(d gjson.Result) {
 	if c := d.Get("content"); c.IsArray() {
 		for _, part := range c.Array() {
 			r.text += part.Get("text").Str
+			if part.Type == gjson.String {
+				r.text += part.Str
+			}
 			for _, inner := range append(part.Get("thinking").Array(), part.Get("summary").Array()...) {
 				r.thinking += inner.Get("text").Str
 			}
@@ -272,7 +275,7 @@ func (r *reading) chatUsage(c gjson.Result) {
 	} else if thought > output {
 		output += thought
 	}
-	r.usage = &messages.Usage{Input: u.Get("prompt_tokens").Int() - read - written, Output: output, CacheRead: read, CacheWrite: written, Reasoning: thought}
+	r.usage = &messages.Usage{Input: max(u.Get("prompt_tokens").Int()-read-written, 0), Output: output, CacheRead: read, CacheWrite: written, Reasoning: thought}
 }
 
 // responses reads the items as their own account has them when they are done.

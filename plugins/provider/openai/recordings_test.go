@@ -81,7 +81,7 @@ const unsaid = "did not say why"
 
 func readRecording(rec sdktest.Recording) (r reading) {
 	if rec.Status >= 400 {
-		r.Err = refusal(strings.TrimSpace(string(rec.Body)))
+		r.Err = refusal(strings.Join(rec.Elements(), "\n"))
 		return r
 	}
 	for _, e := range rec.Elements() {
@@ -198,9 +198,10 @@ func (r *reading) delta(delta dict) {
 		r.Text += content
 	case []any:
 		for _, p := range content {
+			alone, _ := p.(string)
 			part, _ := p.(dict)
 			s, _ := part["text"].(string)
-			r.Text += s
+			r.Text += alone + s
 			inner, _ := part["thinking"].([]any)
 			summary, _ := part["summary"].([]any)
 			for _, i := range append(inner, summary...) {
@@ -309,7 +310,7 @@ func (r *reading) count(doc dict) {
 		output += thought
 	}
 	r.Usage = map[string]int64{
-		"input": num("prompt_tokens") - read - written, "output": output, "cache_read": read, "cache_write": written,
+		"input": max(num("prompt_tokens")-read-written, 0), "output": output, "cache_read": read, "cache_write": written,
 		"cache_write_1h": 0, "reasoning": thought,
 	}
 }
