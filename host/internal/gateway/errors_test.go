@@ -122,6 +122,25 @@ func TestKeptOut(t *testing.T) {
 	r.clean()
 }
 
+// TestBadRequestKeepsNobodyOut has a vendor that says when to come again in every answer: what it says of one caller's request
+// is no reason to send the next one elsewhere.
+func TestBadRequestKeepsNobodyOut(t *testing.T) {
+	for _, status := range []int{400, 413, 422} {
+		r := newRig(t)
+		r.guests["t"].refuse = abi.ErrFeatureUnsupported
+		r.serve("v1", answer(status, `{}`, "Retry-After", "30"))
+		r.serve("v2", answer(200, wholeAnswer))
+		if resp, body := r.post(ask("v1", false)); resp.StatusCode != status || resp.Header.Get("Retry-After") != "" || r.tried() != "v1" {
+			t.Errorf("%d: got %d %v %s", status, resp.StatusCode, resp.Header, body)
+		}
+		r.serve("v1", answer(200, wholeAnswer))
+		if resp, body := r.post(ask("ainfera-inference", false)); resp.StatusCode != 200 || r.tried() != "v1" {
+			t.Errorf("%d, the next call: got %d %s", status, resp.StatusCode, body)
+		}
+		r.clean()
+	}
+}
+
 // TestEveryAdapterRefuses books nothing: nothing was sent.
 func TestEveryAdapterRefuses(t *testing.T) {
 	r := newRig(t)

@@ -228,8 +228,11 @@ func (c *call) judge(err error) *tryError {
 	case errors.As(err, &refusal):
 		return &tryError{reason: refusal.Kind, message: refusal.Message, refused: true, fallsOver: true, cause: err}
 	case errors.As(err, &failure):
-		te := &tryError{reason: failure.Kind, message: failure.Message, status: failure.Status, retryAfter: failure.RetryAfter,
+		te := &tryError{reason: failure.Kind, message: failure.Message, status: failure.Status,
 			fallsOver: failure.FallsOver(c.plan.Routed), failure: failure, cause: err}
+		if failure.Retryable() { // one caller's bad request is no reason to keep the deployment from the others
+			te.retryAfter = failure.RetryAfter
+		}
 		if failure.Phase == provider.PhaseGuest {
 			te.module = failure.Module
 			c.guestFailed(err)
