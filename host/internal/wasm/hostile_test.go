@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ainfera-ai/router/sdk/abi"
 )
@@ -77,12 +78,10 @@ func TestMisdeedsAreFaultsOfTheirOwn(t *testing.T) {
 			}
 		}
 		good.Close()
-		if n := runtime.NumGoroutine(); n > before {
-			t.Errorf("goroutines: got %d, want at most %d", n, before)
-		}
+		goroutinesBack(t, before)
 		stats := m.Stats()
-		if stats.Instances > int64(maxIdle()) {
-			t.Errorf("instances: got %d, want at most the %d idle ones", stats.Instances, maxIdle())
+		if stats.Instances > 2 {
+			t.Errorf("instances: got %d, want at most the 2 that were in use at once", stats.Instances)
 		}
 		if limit := stats.Instances * int64(m.snapshot.image.size()); stats.MemoryBytes > limit {
 			t.Errorf("memory: got %d bytes, want at most %d", stats.MemoryBytes, limit)
@@ -93,6 +92,17 @@ func TestMisdeedsAreFaultsOfTheirOwn(t *testing.T) {
 			}
 		}
 	})
+}
+
+// goroutinesBack waits until there are no more goroutines than before: one that has said that it is done may not be gone.
+func goroutinesBack(t *testing.T, before int) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Errorf("goroutines: got %d, want at most %d", runtime.NumGoroutine(), before)
+			return
+		}
+	}
 }
 
 // misdeed runs one command and holds the fault to what is wanted, and the stream to failing for good.

@@ -87,7 +87,5 @@ func TestSwapsUnderLoad(t *testing.T) {
 	if n != 1 {
 		t.Errorf("modules: got %d, want the active one", n)
 	}
-	if n := runtime.NumGoroutine(); n > before {
-		t.Errorf("goroutines: got %d, want at most %d", n, before)
-	}
+	goroutinesBack(t, before)
 }
