@@ -89,7 +89,7 @@ func readRecording(rec sdktest.Recording) (r reading) {
 		if json.Unmarshal([]byte(e), &doc) != nil {
 			continue // a keep-alive, say
 		}
-		if r.Err = errorIn(doc); r.Err != "" {
+		if r.Err = saidError(doc); r.Err != "" {
 			return r
 		}
 		r.chunk(doc, !strings.HasSuffix(rec.File, ".sse"))
@@ -106,9 +106,9 @@ func readRecording(rec sdktest.Recording) (r reading) {
 	return r
 }
 
-// errorIn is the message of an element that is an error: it says so beside the choices, in the first of them or with the word
+// saidError is the message of an element that is an error: it says so beside the choices, in the first of them or with the word
 // for its end, or has none of a completion's fields. "" of any other.
-func errorIn(doc dict) string {
+func saidError(doc dict) string {
 	list, _ := doc["choices"].([]any)
 	var first dict
 	if len(list) > 0 {

@@ -170,10 +170,10 @@ func (s *stream) choice(c *choice, out *sdk.Events) {
 	s.refusal(c.inner[deltaRefusal], out)
 	calls := c.inner[deltaToolCalls]
 	if calls.Kind() == jscan.Object { // of text-generation-inference, one call a delta
-		s.toolCall(calls, !c.delta, out)
+		s.toolCall(calls, c.from != choiceDelta, out)
 	}
 	for call := range calls.Items() {
-		s.toolCall(call, !c.delta, out)
+		s.toolCall(call, c.from != choiceDelta, out)
 	}
 	if f := c.inner[deltaFunctionCall]; f.Kind() == jscan.Object {
 		s.functionCall(f, out)
