@@ -2,7 +2,9 @@ package sdktest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,8 +31,8 @@ type Recording struct {
 	Headers map[string]string `json:"-"`
 }
 
-// Recordings reads the recordings of some APIs. It returns nil without an error when ConformanceEnv is not set: a test
-// then skips, saying so.
+// Recordings reads the recordings of some APIs, of all without any. It returns nil without an error when ConformanceEnv is
+// not set: a test then skips, saying so.
 func Recordings(apis ...string) ([]Recording, error) {
 	dir := os.Getenv(ConformanceEnv)
 	if dir == "" {
@@ -47,7 +49,7 @@ func Recordings(apis ...string) ([]Recording, error) {
 	}
 	var out []Recording
 	for _, r := range all {
-		if !slices.Contains(apis, r.API) {
+		if len(apis) > 0 && !slices.Contains(apis, r.API) {
 			continue
 		}
 		if err := r.read(filepath.Join(dir, filepath.FromSlash(r.Path))); err != nil {
@@ -62,7 +64,11 @@ func (r *Recording) read(dir string) (err error) {
 	if r.Body, err = os.ReadFile(filepath.Join(dir, r.File)); err != nil {
 		return err
 	}
+	r.Headers = map[string]string{}
 	raw, err := os.ReadFile(filepath.Join(dir, "headers.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the source kept none
+	}
 	if err != nil {
 		return err
 	}
@@ -72,16 +78,22 @@ func (r *Recording) read(dir string) (err error) {
 	if err := json.Unmarshal(raw, &h); err != nil {
 		return fmt.Errorf("headers: %w", err)
 	}
-	r.Headers = map[string]string{}
 	for name, values := range h.Headers {
 		r.Headers[strings.ToLower(name)] = strings.Join(values, ", ")
 	}
 	return nil
 }
 
-// Answer is the recorded answer, cut as its content wants it.
+// Passes says that the host shows the answer to an adapter, or reads it as its own protocol: it follows no redirects, and
+// reads nothing that comes with one.
+func (r *Recording) Passes() bool { return r.Status/100 == 2 || r.Status >= 400 }
+
+// Answer is the recorded answer, cut as its content wants it. Without a body there is no frame.
 func (r *Recording) Answer() Answer {
 	a := Document(r.Status, string(r.Body))
+	if len(r.Body) == 0 {
+		a.Frames = nil
+	}
 	if strings.HasSuffix(r.File, ".sse") {
 		a = SSE(r.Body)
 		a.Status = r.Status
@@ -89,3 +101,22 @@ func (r *Recording) Answer() Answer {
 	a.Headers = r.Headers
 	return a
 }
+
+// Elements are the documents that the answer holds: the data of each frame, or its lines where every one of them is a
+// document, of a server that leaves the blank lines between its events out. Chat Completions' [DONE] is none.
+func (r *Recording) Elements() (out []string) {
+	for _, f := range r.Answer().Frames {
+		lines := strings.Split(f.Data, "\n")
+		if slices.ContainsFunc(lines, func(l string) bool { return l != done && !json.Valid([]byte(l)) }) {
+			lines = []string{f.Data}
+		}
+		for _, l := range lines {
+			if l = strings.TrimSpace(l); l != "" && l != done {
+				out = append(out, l)
+			}
+		}
+	}
+	return out
+}
+
+const done = "[DONE]"

@@ -2,6 +2,8 @@ package sdktest_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -182,5 +184,63 @@ func TestRecordings(t *testing.T) {
 	t.Setenv(sdktest.ConformanceEnv, t.TempDir())
 	if _, err := sdktest.Recordings("openai.chat"); err == nil {
 		t.Error("without an index: no error")
+	}
+}
+
+// TestRecordingPasses: what is shown of an answer is what there is of it.
+func TestRecordingPasses(t *testing.T) {
+	for status, want := range map[int]bool{0: false, 200: true, 201: true, 302: false, 400: true, 529: true} {
+		r := sdktest.Recording{Status: status, File: "a.json"}
+		if got := r.Passes(); got != want {
+			t.Errorf("%d: got %t, want %t", status, got, want)
+		}
+		if got := r.Answer().Frames; got != nil {
+			t.Errorf("%d without a body: got %v, want no frame", status, got)
+		}
+	}
+}
+
+// TestRecordingsWithoutHeaders reads every API's where none is named, and those whose headers nobody kept.
+func TestRecordingsWithoutHeaders(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv(sdktest.ConformanceEnv, dir)
+	for name, text := range map[string]string{
+		"index.json":     `[{"path":"x","api":"parrots","response_file":"a.json"},{"path":"y","api":"others","response_file":"b.json"}]`,
+		"x/a.json":       "{}",
+		"x/headers.json": `{"headers":{"Retry-After":["2"]}}`,
+		"y/b.json":       "",
+	} {
+		path := filepath.Join(dir, "fixtures", filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	recs, err := sdktest.Recordings()
+	if err != nil || len(recs) != 2 {
+		t.Fatalf("got %v %v, want two", recs, err)
+	}
+	if recs[0].Headers["retry-after"] != "2" || recs[1].Headers == nil || len(recs[1].Headers) != 0 {
+		t.Errorf("headers: got %v and %v", recs[0].Headers, recs[1].Headers)
+	}
+}
+
+func TestElements(t *testing.T) {
+	for name, tc := range map[string]struct{ file, body, want string }{
+		"apart":        {"a.sse", "data: {\"a\":1}\n\ndata: [2]\n\ndata: [DONE]\n\n", `{"a":1}|[2]`},
+		"line by line": {"a.sse", "data: {\"a\":1}\ndata: [2]\ndata: [DONE]\n", `{"a":1}|[2]`},
+		"spread out":   {"a.sse", "data: {\ndata: \"a\":1}\n\n", "{\n\"a\":1}"},
+		"whole":        {"a.json", "{\n\"a\":1}\n", "{\n\"a\":1}"},
+		"no JSON":      {"a.json", "<p>\n", "<p>"},
+		"empty":        {"a.json", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := sdktest.Recording{File: tc.file, Body: []byte(tc.body)}
+			if got := strings.Join(r.Elements(), "|"); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
 	}
 }
