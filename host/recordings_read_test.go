@@ -21,10 +21,14 @@ type reading struct {
 	text, thinking string
 	calls          []said
 	usage          *messages.Usage
+	guessed        bool // the input was not counted, and is the guess in usage
 	err            string
 	nothing        bool // neither content nor an end, or out of order: no answer at all
 	finished       bool
 }
+
+// guess is what the input is estimated at where these tests settle an account.
+const guess = 7
 
 // said is one tool call.
 type said struct{ name, args string }
@@ -351,9 +355,14 @@ func (r *reading) gemini(chunks []gjson.Result) {
 		}
 	}
 	r.nothing = r.text == "" && len(r.calls) == 0 && (!r.finished || strings.Contains(wentWrong, " "+reason+" "))
-	if len(counts) > 0 {
-		r.usage = &messages.Usage{Input: counts["promptTokenCount"] - counts["cachedContentTokenCount"] + counts["toolUsePromptTokenCount"],
-			Output: counts["candidatesTokenCount"] + counts["thoughtsTokenCount"], CacheRead: counts["cachedContentTokenCount"], Reasoning: counts["thoughtsTokenCount"]}
+	prompt, tools := counts["promptTokenCount"], counts["toolUsePromptTokenCount"]
+	output := max(counts["candidatesTokenCount"]+counts["thoughtsTokenCount"], counts["totalTokenCount"]-prompt-tools)
+	if r.guessed = prompt == 0; prompt+output > 0 {
+		r.usage = &messages.Usage{Input: prompt - counts["cachedContentTokenCount"] + tools, Output: output,
+			CacheRead: counts["cachedContentTokenCount"], Reasoning: counts["thoughtsTokenCount"]}
+		if r.guessed {
+			r.usage.Input = guess
+		}
 	}
 }
 

@@ -291,12 +291,12 @@ func (p *replayed) compare(got *outcome) {
 	if !slices.EqualFunc(said.calls, want.calls, sameCall) {
 		p.t.Errorf("calls: got %v, want %v", said.calls, want.calls)
 	}
-	u, estimated := got.result.Settled(7)
+	u, estimated := got.result.Settled(guess)
 	if want.usage == nil {
 		if !estimated {
 			p.t.Errorf("the vendor counted nothing, and usage %+v is not marked as estimated", u)
 		}
-	} else if u != *want.usage || estimated {
+	} else if u != *want.usage || estimated != want.guessed {
 		p.t.Errorf("usage: got %+v, estimated %v, want %+v", u, estimated, *want.usage)
 	}
 	if len(said.calls) > 0 && !slices.Contains([]string{"tool_use", "max_tokens", "refusal"}, got.result.StopReason) {

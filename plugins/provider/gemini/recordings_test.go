@@ -244,9 +244,14 @@ func (r *reading) count(doc dict) {
 		return
 	}
 	f := r.figures
-	r.Usage = map[string]int64{
-		"input":  f["promptTokenCount"] - f["cachedContentTokenCount"] + f["toolUsePromptTokenCount"],
-		"output": f["candidatesTokenCount"] + f["thoughtsTokenCount"],
+	prompt, tools := f["promptTokenCount"], f["toolUsePromptTokenCount"]
+	output := max(f["candidatesTokenCount"]+f["thoughtsTokenCount"], f["totalTokenCount"]-prompt-tools)
+	if prompt+output == 0 {
+		return
+	}
+	r.Usage = map[string]int64{"output": output}
+	if prompt > 0 {
+		r.Usage["input"] = prompt - f["cachedContentTokenCount"] + tools
 	}
 	for key, n := range map[string]int64{"cache_read": f["cachedContentTokenCount"], "reasoning": f["thoughtsTokenCount"]} {
 		if n > 0 {
