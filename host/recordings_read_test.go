@@ -264,7 +264,7 @@ func (r *reading) responses(chunks []gjson.Result) {
 		r.err = map[string]string{"failed": unsaid, "cancelled": "cancelled"}[status]
 		return
 	}
-	if s := last.Get("status").Str; s != "completed" && s != "incomplete" {
+	if s := last.Get("status").Str; s == "queued" || s == "in_progress" || !last.Exists() {
 		r.brokenOff(chunks)
 		return
 	}

@@ -134,14 +134,16 @@ func (r *reading) chunk(doc dict) {
 		}
 		return
 	}
-	candidate := candidates[0].(dict)
+	candidate, _ := candidates[0].(dict)
 	if f := candidate["finishReason"]; f != nil {
 		r.Native = fmt.Sprint(f)
 	}
 	content, _ := candidate["content"].(dict)
 	parts, _ := content["parts"].([]any)
 	for _, p := range parts {
-		r.part(p.(dict))
+		if p, ok := p.(dict); ok {
+			r.part(p)
+		}
 	}
 }
 
@@ -161,7 +163,7 @@ func (r *reading) part(p dict) {
 			args = dict{}
 		}
 		id, _ := call["id"].(string)
-		r.calls = append(r.calls, readCall{id, call["name"].(string), args})
+		r.calls = append(r.calls, readCall{id, fmt.Sprint(call["name"]), args})
 		r.pieces(call)
 	case isText && thought:
 		mark = "gemini-p:"
@@ -193,12 +195,13 @@ func (r *reading) part(p dict) {
 func (r *reading) pieces(call dict) {
 	pieces, _ := call["partialArgs"].([]any)
 	for _, p := range pieces {
-		path := strings.FieldsFunc(p.(dict)["jsonPath"].(string), func(c rune) bool { return strings.ContainsRune("$.[]", c) })
+		p, _ := p.(dict)
+		path := strings.FieldsFunc(fmt.Sprint(p["jsonPath"]), func(c rune) bool { return strings.ContainsRune("$.[]", c) })
 		if len(r.calls) == 0 {
 			continue
 		}
 		last := &r.calls[len(r.calls)-1]
-		last.args = put(last.args, path, p.(dict))
+		last.args = put(last.args, path, p)
 	}
 }
 
@@ -217,7 +220,7 @@ func put(at any, path []string, piece dict) any {
 	}
 	if n, err := strconv.Atoi(path[0]); err == nil {
 		list, _ := at.([]any)
-		if n == len(list) {
+		for n >= len(list) {
 			list = append(list, nil)
 		}
 		list[n] = put(list[n], path[1:], piece)

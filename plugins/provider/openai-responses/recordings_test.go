@@ -163,7 +163,7 @@ func readRecording(t *testing.T, rec sdktest.Recording) (r reading) {
 		}
 		decode(t, f.Data, &e)
 		begun = begun || e.Item != nil
-		if e.Type == "response.output_item.done" {
+		if e.Type == "response.output_item.done" && e.Item != nil {
 			items[e.Index] = *e.Item
 		}
 		if e.Response != nil {
@@ -174,7 +174,11 @@ func readRecording(t *testing.T, rec sdktest.Recording) (r reading) {
 		}
 	}
 	r.Native, r.incomplete = last.Status, last.Status == "incomplete"
-	if !r.incomplete && last.Status != "completed" {
+	switch status := last.Status; {
+	case status == "failed" || status == "cancelled":
+		r.Failed = true
+		return r
+	case status == "queued" || status == "in_progress" || status == "" && last.Output == nil:
 		r.brokenOff = begun
 		r.Failed = !r.brokenOff
 		return r
