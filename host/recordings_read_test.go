@@ -21,11 +21,15 @@ type reading struct {
 	text, thinking string
 	calls          []said
 	usage          *messages.Usage
+	guessed        bool // the input was not counted, and is the guess in usage
 	err            string
-	nothing        bool // neither content nor an end: no answer at all
+	nothing        bool // neither content nor an end, or out of order: no answer at all
 	streamed       bool // some of it came in deltas
 	finished       bool
 }
+
+// guess is what the input is estimated at where these tests settle an account.
+const guess = 7
 
 // said is one tool call.
 type said struct{ name, args string }
@@ -63,11 +67,11 @@ func readingOf(t *testing.T, rec *sdktest.Recording) (r reading) {
 	case "openai.chat", "mistral.chat":
 		r.chat(chunks, !strings.HasSuffix(rec.File, ".sse"))
 	case "openai.responses":
-		r.responses(rec, chunks)
+		r.responses(chunks)
 	case "gemini.generateContent":
 		r.gemini(chunks)
 	default:
-		r.anthropic(rec, chunks)
+		r.anthropic(chunks)
 	}
 	return r
 }
@@ -81,7 +85,11 @@ func chunksOf(t *testing.T, rec *sdktest.Recording) (out []gjson.Result) {
 			t.Fatal(err)
 		}
 		for line := range bytes.Lines(view) {
-			out = append(out, gjson.GetBytes(line, "decoded_bytes"))
+			doc := gjson.GetBytes(line, "decoded_bytes")
+			if !doc.Exists() { // an exception, which has no bytes of the model's
+				doc = gjson.GetBytes(line, "payload")
+			}
+			out = append(out, doc)
 		}
 		return out
 	}
@@ -278,12 +286,15 @@ func (r *reading) chatUsage(c gjson.Result) {
 	r.usage = &messages.Usage{Input: max(u.Get("prompt_tokens").Int()-read-written, 0), Output: output, CacheRead: read, CacheWrite: written, Reasoning: thought}
 }
 
-// responses reads the items as their own account has them when they are done.
-func (r *reading) responses(rec *sdktest.Recording, chunks []gjson.Result) {
+// responses reads the items as their own account has them when they are done; of an answer that broke off, what has come.
+func (r *reading) responses(chunks []gjson.Result) {
 	var items []gjson.Result
 	var last gjson.Result
 	for _, e := range chunks {
 		switch {
+		case e.Get("type").Str == "error", e.Get("error").IsObject():
+			r.err = messageOf(e)
+			return
 		case e.Get("output").IsArray():
 			items, last = e.Get("output").Array(), e
 		case e.Get("type").Str == "response.output_item.done":
@@ -292,8 +303,19 @@ func (r *reading) responses(rec *sdktest.Recording, chunks []gjson.Result) {
 			last = e.Get("response")
 		}
 	}
-	if last.Get("status").Str == "queued" {
+	switch status := last.Get("status").Str; {
+	case last.Get("error").IsObject():
+		r.err = messageOf(last)
+		return
+	case status == "queued" && len(chunks) == 1:
 		r.err = "status is queued"
+		return
+	case status == "failed" || status == "cancelled":
+		r.err = map[string]string{"failed": unsaid, "cancelled": "cancelled"}[status]
+		return
+	}
+	if s := last.Get("status").Str; s == "queued" || s == "in_progress" || !last.Exists() {
+		r.brokenOff(chunks)
 		return
 	}
 	for _, it := range items {
@@ -310,22 +332,52 @@ func (r *reading) responses(rec *sdktest.Recording, chunks []gjson.Result) {
 				parts = append(parts, part.Get("text").Str)
 				continue
 			}
-			r.text += part.Get("text").Str + part.Get("refusal").Str
+			if it.Get("type").Str == "message" && cmp.Or(it.Get("role").Str, "assistant") == "assistant" {
+				r.text += part.Get("text").Str + part.Get("refusal").Str
+			}
 		}
 		r.thinking += strings.Join(parts, "\n\n")
 		if it.Get("type").Str == "function_call" {
 			r.calls = append(r.calls, said{it.Get("name").Str, it.Get("arguments").Str})
 		}
 	}
-	if u := last.Get("usage"); u.IsObject() {
+	if u := last.Get("usage"); most(u, "input_tokens", "output_tokens") > 0 {
 		read, written := u.Get("input_tokens_details.cached_tokens").Int(), u.Get("input_tokens_details.cache_write_tokens").Int()
-		r.usage = &messages.Usage{Input: u.Get("input_tokens").Int() - read - written, Output: u.Get("total_tokens").Int() - u.Get("input_tokens").Int(),
+		output := max(u.Get("output_tokens").Int(), u.Get("total_tokens").Int()-u.Get("input_tokens").Int())
+		r.usage = &messages.Usage{Input: u.Get("input_tokens").Int() - read - written, Output: output,
 			CacheRead: read, CacheWrite: written, Reasoning: u.Get("output_tokens_details.reasoning_tokens").Int()}
 	}
 }
 
+// brokenOff reads a stream of Responses that has no end. A call that isn't whole makes it an error.
+func (r *reading) brokenOff(chunks []gjson.Result) {
+	for _, e := range chunks {
+		switch delta := e.Get("delta").Str; e.Get("type").Str {
+		case "response.output_text.delta", "response.refusal.delta":
+			r.text += delta
+		case "response.reasoning_summary_text.delta", "response.reasoning_text.delta":
+			r.thinking += delta
+		case "response.output_item.added":
+			if it := e.Get("item"); it.Get("type").Str == "function_call" {
+				r.calls = append(r.calls, said{it.Get("name").Str, it.Get("arguments").Str})
+			}
+		case "response.function_call_arguments.delta":
+			if n := len(r.calls); n > 0 {
+				r.calls[n-1].args += delta
+			}
+		}
+	}
+	for _, c := range r.calls {
+		if !json.Valid([]byte(cmp.Or(c.args, "{}"))) {
+			r.err = "inside of a tool call"
+		}
+	}
+	r.nothing = r.text == "" && r.thinking == "" && len(r.calls) == 0
+}
+
 func (r *reading) gemini(chunks []gjson.Result) {
 	counts := map[string]int64{}
+	reason := ""
 	for _, c := range chunks {
 		if c.Get("error").Exists() {
 			r.err = messageOf(c)
@@ -337,6 +389,7 @@ func (r *reading) gemini(chunks []gjson.Result) {
 			}
 		}
 		r.finished = r.finished || c.Get("promptFeedback.blockReason").Exists() || c.Get("candidates.0.finishReason").Exists()
+		reason = cmp.Or(c.Get("candidates.0.finishReason").Str, reason)
 		for _, part := range c.Get("candidates.0.content.parts").Array() {
 			if part.Get("thought").Bool() {
 				r.thinking += part.Get("text").Str
@@ -351,15 +404,26 @@ func (r *reading) gemini(chunks []gjson.Result) {
 			}
 		}
 	}
-	r.nothing = !r.finished && r.text == ""
-	if len(counts) > 0 {
-		r.usage = &messages.Usage{Input: counts["promptTokenCount"] - counts["cachedContentTokenCount"] + counts["toolUsePromptTokenCount"],
-			Output: counts["candidatesTokenCount"] + counts["thoughtsTokenCount"], CacheRead: counts["cachedContentTokenCount"], Reasoning: counts["thoughtsTokenCount"]}
+	r.nothing = r.text == "" && len(r.calls) == 0 && (!r.finished || strings.Contains(wentWrong, " "+reason+" "))
+	prompt, tools := counts["promptTokenCount"], counts["toolUsePromptTokenCount"]
+	output := max(counts["candidatesTokenCount"]+counts["thoughtsTokenCount"], counts["totalTokenCount"]-prompt-tools)
+	if r.guessed = prompt == 0; prompt+output > 0 {
+		r.usage = &messages.Usage{Input: prompt - counts["cachedContentTokenCount"] + tools, Output: output,
+			CacheRead: counts["cachedContentTokenCount"], Reasoning: counts["thoughtsTokenCount"]}
+		if r.guessed {
+			r.usage.Input = guess
+		}
 	}
 }
 
-// piece adds one of the values that the last call's arguments come in.
+// wentWrong are Google's reasons for ends that are no answer's, where nothing was said before.
+const wentWrong = " OTHER MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MALFORMED_RESPONSE MISSING_THOUGHT_SIGNATURE NO_IMAGE IMAGE_OTHER "
+
+// piece adds one of the values that the last call's arguments come in. Of no call they are of nobody knows what.
 func (r *reading) piece(v gjson.Result) {
+	if len(r.calls) == 0 {
+		return
+	}
 	path := strings.NewReplacer("$.", "", "[", ".", "]", "").Replace(v.Get("jsonPath").Str)
 	args := &r.calls[len(r.calls)-1].args
 	value := cmp.Or(v.Get("numberValue").Raw, v.Get("boolValue").Raw, "null")
@@ -370,30 +434,59 @@ func (r *reading) piece(v gjson.Result) {
 	*args, _ = sjson.SetRaw(*args, path, value)
 }
 
-// anthropic reads usage as the SDKs do, each figure the last that was said, and counts the calls.
-func (r *reading) anthropic(rec *sdktest.Recording, chunks []gjson.Result) {
-	u, written := messages.Usage{}, int64(0)
+// anthropic reads usage as the SDKs do, each figure the last that was said, and counts the calls. A zero takes nothing back
+// unless the input is counted anew beside it, and a message that starts twice before anything is in it starts once.
+func (r *reading) anthropic(chunks []gjson.Result) {
+	u, written, blocks, begun := messages.Usage{}, int64(0), int64(0), ""
+	var input, output, metrics bool
 	take := func(v gjson.Result) {
+		again := most(v, "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens") > 0
 		for path, to := range map[string]*int64{"input_tokens": &u.Input, "output_tokens": &u.Output, "cache_read_input_tokens": &u.CacheRead,
 			"cache_creation_input_tokens": &written, "cache_creation.ephemeral_1h_input_tokens": &u.CacheWrite1h, "output_tokens_details.thinking_tokens": &u.Reasoning} {
-			if n := v.Get(path); n.Type == gjson.Number {
+			if n := v.Get(path); n.Type == gjson.Number && (n.Int() > 0 || again) {
 				*to = n.Int()
 			}
 		}
+		input = input || v.Get("input_tokens").Type == gjson.Number
 	}
 	for _, c := range chunks {
-		if c.Get("type").Str == "error" {
+		kind, message := c.Get("type").Str, c.Get("message")
+		if at := c.Get("index"); kind == "content_block_start" && at.Int() > blocks {
+			r.nothing = true // out of order
+			return
+		} else if kind == "content_block_start" {
+			blocks = max(blocks, at.Int()+1)
+		}
+		if kind == "error" || kind == "" {
 			r.err = messageOf(c)
 			return
 		}
-		take(c.Get("message.usage"))
+		if kind == "message_start" && begun != "" && message.Get("id").Str == begun {
+			continue
+		}
+		begun = cmp.Or(message.Get("id").Str, begun)
+		take(message.Get("usage"))
 		take(c.Get("usage"))
-		for _, b := range append(c.Get("content").Array(), c.Get("content_block")) {
+		reason := cmp.Or(c.Get("delta.stop_reason").Str, c.Get("stop_reason").Str)
+		if content := message.Get("content").Array(); len(content) > 0 { // it is whole as it starts
+			blocks = int64(len(content))
+			reason = message.Get("stop_reason").Str
+			output = reason != ""
+		}
+		output = output || c.Get("usage.output_tokens").Type == gjson.Number
+		r.finished = r.finished || reason != "" || kind == "message_stop"
+		if m := c.Get("amazon-bedrock-invocationMetrics.outputTokenCount"); m.Exists() && !output {
+			u.Output, metrics = m.Int(), true
+		}
+		for _, b := range append(append(c.Get("content").Array(), message.Get("content").Array()...), c.Get("content_block")) {
 			if b.Get("type").Str == "tool_use" {
 				r.calls = append(r.calls, said{name: b.Get("name").Str})
 			}
 		}
 	}
-	u.CacheWrite = written - u.CacheWrite1h
-	r.usage = &u
+	r.nothing = !r.finished
+	u.CacheWrite = max(0, written-u.CacheWrite1h)
+	if input && (output || metrics) {
+		r.usage = &u
+	}
 }

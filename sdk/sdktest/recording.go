@@ -88,9 +88,16 @@ func (r *Recording) read(dir string) (err error) {
 	return nil
 }
 
-// Answer is the recorded answer, cut as its content wants it.
+// Passes says that the host shows the answer to an adapter, or reads it as its own protocol: it follows no redirects, and
+// reads nothing that comes with one.
+func (r *Recording) Passes() bool { return r.Status/100 == 2 || r.Status >= 400 }
+
+// Answer is the recorded answer, cut as its content wants it. Without a body there is no frame.
 func (r *Recording) Answer() Answer {
 	a := Document(r.Status, string(r.Body))
+	if len(r.Body) == 0 {
+		a.Frames = nil
+	}
 	if strings.HasSuffix(r.File, ".sse") {
 		a = SSE(r.Body)
 		a.Status = r.Status

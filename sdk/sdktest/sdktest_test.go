@@ -187,6 +187,19 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
+// TestRecordingPasses: what is shown of an answer is what there is of it.
+func TestRecordingPasses(t *testing.T) {
+	for status, want := range map[int]bool{0: false, 200: true, 201: true, 302: false, 400: true, 529: true} {
+		r := sdktest.Recording{Status: status, File: "a.json"}
+		if got := r.Passes(); got != want {
+			t.Errorf("%d: got %t, want %t", status, got, want)
+		}
+		if got := r.Answer().Frames; got != nil {
+			t.Errorf("%d without a body: got %v, want no frame", status, got)
+		}
+	}
+}
+
 // TestRecordingsOfAny reads every API's where none is named, and those without a body, or whose headers nobody kept.
 func TestRecordingsOfAny(t *testing.T) {
 	dir := t.TempDir()

@@ -214,6 +214,20 @@ func recorded(t *testing.T, file string, each func(t *testing.T, dir string, bod
 	}
 }
 
+// refused says that a recorded request was answered with an error.
+func refused(t *testing.T, dir string) bool {
+	t.Helper()
+	var meta struct{ Status int }
+	raw, err := os.ReadFile(filepath.Join(dir, "meta.json"))
+	if err == nil {
+		err = json.Unmarshal(raw, &meta)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return meta.Status >= 400
+}
+
 // TestRecordedRequests reads real bodies. Those of Vertex have no model: it is in the URL.
 func TestRecordedRequests(t *testing.T) {
 	recorded(t, "request.json", func(t *testing.T, dir string, body []byte) {
@@ -223,13 +237,16 @@ func TestRecordedRequests(t *testing.T) {
 			Tools    []json.RawMessage
 			Stream   bool
 		}
+		r, err := ParseRequest(body)
+		var bad *RequestError
+		if errors.As(err, &bad) && refused(t, dir) {
+			return // the vendor wouldn't have it either
+		}
 		if err := json.Unmarshal(body, &want); err != nil {
 			t.Fatal(err)
 		}
-		r, err := ParseRequest(body)
 		if want.Model == "" {
-			var bad *RequestError
-			if !errors.As(err, &bad) || bad.Param != "model" {
+			if bad == nil || bad.Param != "model" {
 				t.Fatalf("without a model: got %v", err)
 			}
 			return

@@ -63,12 +63,13 @@ func replay(t *testing.T, dir string, rec recording) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	framing, kind, want := "json", "application/json", body
+	framing, kind, want, fails := "json", "application/json", body, false
 	switch filepath.Ext(rec.Response) {
 	case ".sse":
 		framing, kind = "sse", "text/event-stream"
 	case ".bin":
-		framing, kind, want = "aws-eventstream", "application/vnd.amazon.eventstream", decoded(t, dir)
+		framing, kind = "aws-eventstream", "application/vnd.amazon.eventstream"
+		want, fails = decoded(t, dir)
 	}
 	for _, cut := range []int{1 << 20, 7, 1000} {
 		f := &fakeAdapter{features: []string{"verbatim"}, open: whole(`{"method":"POST","path":"/x","framing":"`+framing+`"}`, "")}
@@ -89,8 +90,8 @@ func replay(t *testing.T, dir string, rec recording) {
 		}
 		_, raw, err := drainAll(t, a)
 		a.Close()
-		if err != nil {
-			t.Fatal(err)
+		if (err != nil) != fails {
+			t.Fatalf("in pieces of %d: got error %v, want one: %t", cut, err, fails)
 		}
 		if !bytes.Equal(raw, want) {
 			t.Fatalf("in pieces of %d: got %d bytes, want %d, the same", cut, len(raw), len(want))
@@ -98,20 +99,24 @@ func replay(t *testing.T, dir string, rec recording) {
 	}
 }
 
-// decoded is what a recording from Bedrock amounts to, after the decoded view that the conformance data has of it.
-func decoded(t *testing.T, dir string) []byte {
+// decoded is what a recording from Bedrock amounts to, after the decoded view that the conformance data has of it, and whether
+// it ends in an exception.
+func decoded(t *testing.T, dir string) (out []byte, fails bool) {
 	view, err := os.ReadFile(filepath.Join(dir, "response.events.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []byte
 	for _, line := range bytes.Split(bytes.TrimSpace(view), []byte("\n")) {
 		var v struct {
+			Headers map[string]string
 			Payload struct{ Bytes string }
 			Decoded struct{ Type string } `json:"decoded_bytes"`
 		}
 		if err := json.Unmarshal(line, &v); err != nil {
 			t.Fatal(err)
+		}
+		if v.Headers[":message-type"] != "event" {
+			return out, true
 		}
 		data, err := base64.StdEncoding.DecodeString(v.Payload.Bytes)
 		if err != nil {
@@ -119,5 +124,5 @@ func decoded(t *testing.T, dir string) []byte {
 		}
 		out = append(out, "event: "+v.Decoded.Type+"\ndata: "+string(data)+"\n\n"...)
 	}
-	return out
+	return out, false
 }

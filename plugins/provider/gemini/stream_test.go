@@ -256,6 +256,22 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// TestUsageUnknown: a prompt that isn't counted is not one of no tokens, and zeros count nothing.
+func TestUsageUnknown(t *testing.T) {
+	for usage, want := range map[string]map[string]int64{
+		`{"candidatesTokenCount":23,"thoughtsTokenCount":67}`:                         {"output": 90, "reasoning": 67},
+		`{"promptTokenCount":0,"candidatesTokenCount":23}`:                            {"output": 23},
+		`{"promptTokenCount":9,"totalTokenCount":9}`:                                  {"input": 9, "output": 0},
+		`{"promptTokenCount":8,"cachedContentTokenCount":8,"candidatesTokenCount":0}`: {"input": 0, "output": 0, "cache_read": 8},
+		`{"promptTokenCount":0,"candidatesTokenCount":0,"totalTokenCount":0}`:         nil,
+	} {
+		m := tests.Play(t, sse(`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}],"usageMetadata":`+usage+`}`))
+		if len(m.Usage) != len(want) || len(want) > 0 && !reflect.DeepEqual(m.Usage, want) {
+			t.Errorf("%s: got %v, want %v", usage, m.Usage, want)
+		}
+	}
+}
+
 // TestUsageInEveryChunk: figures replace each other and are never added up; one that a chunk leaves out stays.
 func TestUsageInEveryChunk(t *testing.T) {
 	m := tests.Play(t, sse(

@@ -28,11 +28,15 @@ func (t *tokens) read(usage *[len(usageKeys)]jscan.Value) (found bool) {
 }
 
 // usage splits the sums: the prompt holds what was read from the cache, while the answer's tokens hold neither thoughts
-// nor what the vendor's tools read. Where the total knows of more, it is more that was thought.
+// nor what the vendor's tools read. Where the total knows of more, it is more that was thought. No prompt is empty: one that
+// isn't counted, as beside some images, is unknown.
 func (t *tokens) usage() sdk.Usage {
 	output := max(t.candidates+t.thoughts, t.total-t.prompt-t.tools)
 	u := sdk.UnknownUsage()
-	u.Input, u.Output = max(0, t.prompt-t.cached)+t.tools, output
+	u.Output = output
+	if t.prompt > 0 {
+		u.Input = max(0, t.prompt-t.cached) + t.tools
+	}
 	if t.cached > 0 {
 		u.CacheRead = t.cached
 	}
@@ -42,9 +46,9 @@ func (t *tokens) usage() sdk.Usage {
 	return u
 }
 
-// report passes the count on when it says something new.
+// report passes the count on when it says something new. Zeros say nothing.
 func (s *stream) report(out *sdk.Events) {
-	if u := s.tokens.usage(); u != s.usage {
+	if u := s.tokens.usage(); u != s.usage && s.tokens.prompt+u.Output > 0 {
 		s.usage = u
 		out.Usage(u)
 	}

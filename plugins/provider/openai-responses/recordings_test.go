@@ -29,6 +29,9 @@ func TestRecordings(t *testing.T) {
 // compare holds a message against an independent reading of the recording.
 func compare(t *testing.T, rec sdktest.Recording, m sdktest.Message) string {
 	want := readRecording(t, rec)
+	if want.brokenOff {
+		return "broken off, which the host's tests look at"
+	}
 	what := want.Compare(t, &m)
 	if what == suite.Failed {
 		return what
@@ -87,6 +90,7 @@ func compareReasoning(t *testing.T, m sdktest.Message, want reading) {
 type (
 	outputItem struct {
 		ID, Type, Name   string
+		Role             string
 		Arguments        any    // a string, but for the calls of the vendor's own tools
 		CallID           string `json:"call_id"`
 		Encrypted        string `json:"encrypted_content"`
@@ -111,11 +115,15 @@ type reading struct {
 	calls     []outputItem
 	encrypted []string // id and encrypted content of the reasoning items
 	skipped   int      // items of other types, and annotations
+
+	incomplete, refused, brokenOff bool
 }
 
 func (r *reading) reason() string {
 	switch {
-	case r.Native == "max_output_tokens":
+	case r.Native == "content_filter" || r.refused:
+		return abi.FinishContentFilter
+	case r.incomplete:
 		return abi.FinishLength
 	case len(r.calls) > 0:
 		return abi.FinishToolCalls
@@ -125,14 +133,18 @@ func (r *reading) reason() string {
 
 func readRecording(t *testing.T, rec sdktest.Recording) (r reading) {
 	t.Helper()
-	items := map[int]outputItem{}
+	items, begun := map[int]outputItem{}, false
+	if rec.Status >= 400 {
+		r.Failed, r.Err = true, errorText(string(rec.Body))
+		return r
+	}
 	var last wholeResponse
 	for _, f := range rec.Answer().Frames {
-		if f.Data == "[DONE]" {
-			continue
+		if !json.Valid([]byte(f.Data)) {
+			continue // [DONE], or what was cut off
 		}
-		if rec.Status >= 400 {
-			r.Err = errorText(t, f.Data)
+		if text := errorText(f.Data); text != "" {
+			r.Failed, r.Err = true, text
 			return r
 		}
 		if f.Document {
@@ -150,7 +162,8 @@ func readRecording(t *testing.T, rec sdktest.Recording) (r reading) {
 			Response *wholeResponse
 		}
 		decode(t, f.Data, &e)
-		if e.Type == "response.output_item.done" {
+		begun = begun || e.Item != nil
+		if e.Type == "response.output_item.done" && e.Item != nil {
 			items[e.Index] = *e.Item
 		}
 		if e.Response != nil {
@@ -160,9 +173,20 @@ func readRecording(t *testing.T, rec sdktest.Recording) (r reading) {
 			r.ID = last.ID
 		}
 	}
-	r.Native = last.Status
-	if last.Status == "queued" {
-		r.Err = "status is queued"
+	r.Native, r.incomplete = last.Status, last.Status == "incomplete"
+	switch status := last.Status; {
+	case status == "failed" || status == "cancelled":
+		r.Failed = true
+		return r
+	case status == "queued" || status == "in_progress" || status == "" && last.Output == nil:
+		r.brokenOff = begun
+		r.Failed = !r.brokenOff
+		return r
+	}
+	if len(last.Output) > len(items) { // some ended without a word of it
+		for i, it := range last.Output {
+			items[i] = it
+		}
 	}
 	if last.Incomplete.Reason != "" {
 		r.Native = last.Incomplete.Reason
@@ -179,17 +203,27 @@ func decode(t *testing.T, data string, into any) {
 	}
 }
 
-func errorText(t *testing.T, data string) string {
-	t.Helper()
+// errorText is what an error says, of a status, in a stream or in the response that it ends; "" of anything else.
+func errorText(data string) string {
 	var doc map[string]any
-	decode(t, data, &doc)
+	if json.Unmarshal([]byte(data), &doc) != nil {
+		return ""
+	}
+	if response, ok := doc["response"].(map[string]any); ok && doc["error"] == nil {
+		doc = response
+	}
 	switch e := doc["error"].(type) {
 	case string:
 		return e
 	case map[string]any:
 		return fmt.Sprint(e["message"])
 	}
-	return fmt.Sprint(doc["detail"])
+	for _, key := range []string{"detail", "message"} {
+		if text, ok := doc[key].(string); ok {
+			return text
+		}
+	}
+	return ""
 }
 
 func (r *reading) read(items map[int]outputItem) {
@@ -201,8 +235,13 @@ func (r *reading) read(items map[int]outputItem) {
 		delete(items, i)
 		switch it.Type {
 		case "message":
+			if it.Role != "" && it.Role != "assistant" {
+				r.skipped++ // the caller's own, given back
+				continue
+			}
 			for _, p := range it.Content {
 				r.Text += p.Text + p.Refusal
+				r.refused = r.refused || p.Refusal != ""
 				r.skipped += len(p.Annotations)
 			}
 		case "reasoning":
@@ -241,9 +280,12 @@ func (r *reading) count(u map[string]any) {
 		f, _ := v.(float64)
 		return int64(f)
 	}
+	if num("input_tokens")+num("output_tokens") == 0 {
+		return // zeros count nothing
+	}
 	read, written := num("input_tokens_details", "cached_tokens"), num("input_tokens_details", "cache_write_tokens")
 	r.Usage = map[string]int64{
-		"input": num("input_tokens") - read - written, "output": num("total_tokens") - num("input_tokens"),
+		"input": num("input_tokens") - read - written, "output": max(num("output_tokens"), num("total_tokens")-num("input_tokens")),
 		"cache_read": read, "cache_write": written, "cache_write_1h": 0, "reasoning": num("output_tokens_details", "reasoning_tokens"),
 	}
 }

@@ -126,10 +126,16 @@ func TestComplaints(t *testing.T) {
 		"read as an error":  {func(t testing.TB) { m := tests.Play(t, hello); failed.Compare(t, &m) }, "error: got"},
 		"failed, not read":  {func(t testing.TB) { m := tests.Play(t, frames(sdktest.Frame{Data: "no"})); reading.Compare(t, &m) }, "not now"},
 		"failed":            {func(t testing.TB) { m := tests.Play(t, frames(sdktest.Frame{Data: "no"})); failed.Compare(t, &m) }, ""},
-		"a call":            {func(t testing.TB) { m := tests.Play(t, hello); suite.Calls(t, &m, 1, func(int, sdktest.Block) {}) }, ""},
-		"a call too many":   {func(t testing.TB) { m := tests.Play(t, hello); suite.Calls(t, &m, 0, nil) }, "a call too many"},
-		"a call too few":    {func(t testing.TB) { m := tests.Play(t, hello); suite.Calls(t, &m, 2, func(int, sdktest.Block) {}) }, "got 1 calls, want 2"},
-		"a field refused":   {func(t testing.TB) { suite.Field(t, tests.Build(t, `{"op":"chat","model":"none"}`, `{}`), "a") }, "no such parrot"},
+		"failed wordlessly": {func(t testing.TB) {
+			m := tests.Play(t, frames(sdktest.Frame{Data: "no"}))
+			(&suite.Reading{Failed: true}).Compare(t, &m)
+		}, ""},
+		"read as failed":  {func(t testing.TB) { m := tests.Play(t, hello); (&suite.Reading{Failed: true}).Compare(t, &m) }, "error: got"},
+		"no end":          {func(t testing.TB) { m := sdktest.Message{ID: "i"}; reading.Compare(t, &m) }, "it has no end"},
+		"a call":          {func(t testing.TB) { m := tests.Play(t, hello); suite.Calls(t, &m, 1, func(int, sdktest.Block) {}) }, ""},
+		"a call too many": {func(t testing.TB) { m := tests.Play(t, hello); suite.Calls(t, &m, 0, nil) }, "a call too many"},
+		"a call too few":  {func(t testing.TB) { m := tests.Play(t, hello); suite.Calls(t, &m, 2, func(int, sdktest.Block) {}) }, "got 1 calls, want 2"},
+		"a field refused": {func(t testing.TB) { suite.Field(t, tests.Build(t, `{"op":"chat","model":"none"}`, `{}`), "a") }, "no such parrot"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := fails(tc.f); !strings.Contains(got, tc.want) || tc.want == "" && got != "" {
@@ -160,7 +166,7 @@ func TestRecordings(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv(sdktest.ConformanceEnv, dir)
 	for name, text := range map[string]string{
-		"index.json":     `[{"path":"x","vendor":"v","api":"parrots","status":200,"response_file":"a.sse"},{"path":"y","api":"others","response_file":"b"}]`,
+		"index.json":     `[{"path":"x","vendor":"v","api":"parrots","status":200,"response_file":"a.sse"},{"path":"x","api":"parrots","status":302,"response_file":"a.sse"},{"path":"y","api":"others","response_file":"b"}]`,
 		"x/a.sse":        "data: hi\n\nevent: f\ndata: {}\n\n",
 		"x/headers.json": `{}`,
 	} {
