@@ -105,15 +105,15 @@ type collected struct {
 func (c *collected) add(a *Answer, b jscan.Value) {
 	switch kind := b.Get("type"); {
 	case kind.Equal("text"):
-		c.text = append(c.text, inner(b.Get("text"))...)
+		c.text = append(c.text, b.Get("text").Escaped()...)
 	case kind.Equal("thinking"):
-		text, sig := inner(b.Get("thinking")), inner(b.Get("signature"))
+		text, sig := b.Get("thinking").Escaped(), b.Get("signature").Escaped()
 		c.thinking = append(c.thinking, text...)
 		c.thoughts = appendThinking(c.thoughts, c.blocks, text, sig)
 		c.signed = c.signed || len(sig) > 0
 		c.blocks++
 	case kind.Equal("redacted_thinking"):
-		c.thoughts = appendRedacted(c.thoughts, c.blocks, inner(b.Get("data")))
+		c.thoughts = appendRedacted(c.thoughts, c.blocks, b.Get("data").Escaped())
 		c.signed = true
 		c.blocks++
 	case kind.Equal("tool_use"):

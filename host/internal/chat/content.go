@@ -74,7 +74,7 @@ func (t *translation) image(param string, p jscan.Value) {
 	t.b = append(t.b, `{"type":"image","source":`...)
 	if kind, data, ok := dataURL(url); ok {
 		t.source(kind, data)
-	} else if raw := inner(url); bytes.HasPrefix(raw, dataScheme) {
+	} else if raw := url.Escaped(); bytes.HasPrefix(raw, dataScheme) {
 		t.fail(param, "the data URL is not in base64")
 	} else {
 		t.b = append(append(append(t.b, `{"type":"url","url":`...), url...), '}')
@@ -97,11 +97,11 @@ func (t *translation) file(param string, p jscan.Value) {
 	}
 	kind, encoded, ok := dataURL(data)
 	if !ok { // some clients send the data alone
-		if raw := inner(data); bytes.HasPrefix(raw, dataScheme) {
+		if raw := data.Escaped(); bytes.HasPrefix(raw, dataScheme) {
 			t.fail(param+".file_data", "the data URL is not in base64")
 			return
 		}
-		kind, encoded = []byte("application/pdf"), inner(data)
+		kind, encoded = []byte("application/pdf"), data.Escaped()
 	}
 	t.block()
 	if plain := unescaped(kind); strings.HasPrefix(plain, "image/") {
@@ -144,7 +144,7 @@ var dataScheme = []byte("data:")
 
 // dataURL takes apart a data URL in base64. What it returns is still escaped, as in the string.
 func dataURL(url jscan.Value) (kind, data []byte, ok bool) {
-	rest, ok := bytes.CutPrefix(inner(url), dataScheme)
+	rest, ok := bytes.CutPrefix(url.Escaped(), dataScheme)
 	if !ok {
 		return nil, nil, false
 	}
@@ -155,12 +155,4 @@ func dataURL(url jscan.Value) (kind, data []byte, ok bool) {
 	head, ok = bytes.CutSuffix(head, []byte(";base64"))
 	kind, _, _ = bytes.Cut(head, []byte(";"))
 	return kind, data, ok && len(kind) > 0
-}
-
-// inner is what stands between a string's quotes, escapes and all.
-func inner(v jscan.Value) []byte {
-	if v.Kind() != jscan.String || len(v) < 2 {
-		return nil
-	}
-	return v[1 : len(v)-1]
 }

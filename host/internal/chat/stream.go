@@ -174,10 +174,10 @@ func (s *Stream) begin(index int, head jscan.Value) {
 		b.kind = textBlock
 	case kind.Equal("thinking"):
 		b.kind = thinkingBlock
-		b.sealed = append(b.sealed, inner(head.Get("signature"))...)
+		b.sealed = append(b.sealed, head.Get("signature").Escaped()...)
 	case kind.Equal("redacted_thinking"):
 		b.kind = redactedBlock
-		b.sealed = append(b.sealed, inner(head.Get("data"))...)
+		b.sealed = append(b.sealed, head.Get("data").Escaped()...)
 		s.kept += len(b.sealed)
 	case kind.Equal("tool_use") && !(s.a.Functions && s.tools > 0):
 		b.kind, b.tool = toolBlock, s.tools
@@ -194,9 +194,9 @@ func (s *Stream) begin(index int, head jscan.Value) {
 	at := &s.blocks[len(s.blocks)-1]
 	switch b.kind {
 	case textBlock:
-		s.say(inner(head.Get("text")))
+		s.say(head.Get("text").Escaped())
 	case thinkingBlock:
-		s.think(at, inner(head.Get("thinking")))
+		s.think(at, head.Get("thinking").Escaped())
 	case toolBlock:
 		s.call(at, head)
 	}
@@ -283,12 +283,12 @@ func (s *Stream) delta(data []byte) error {
 	}
 	switch b.kind {
 	case textBlock:
-		s.say(inner(f[1]))
+		s.say(f[1].Escaped())
 	case thinkingBlock:
-		s.think(b, inner(f[2]))
-		b.sealed = append(b.sealed, inner(f[4])...)
+		s.think(b, f[2].Escaped())
+		b.sealed = append(b.sealed, f[4].Escaped()...)
 	case toolBlock:
-		s.arguments(b, inner(f[3]))
+		s.arguments(b, f[3].Escaped())
 	}
 	return nil
 }
